@@ -1,0 +1,67 @@
+package process
+
+import (
+	"os"
+	"syscall"
+)
+
+// Spec is one child to start.
+type Spec struct {
+	Run   uint64     // the number of its life, rising: also the tag its descendants are known by
+	Name  string     // for messages and the name of its cgroup
+	Argv  []string   // Argv[0] is looked up in the PATH of Env, after Dir, unless it has a slash
+	Dir   string     // absolute
+	Env   []string   // whole, nothing is added
+	Files []*os.File // its descriptors from 0 on; nil is /dev/null for 0 to 2
+	Hook  bool       // a hook: the same, but Sweep and reports tell it apart
+}
+
+// Event is what the reaper saw. The set is closed; for one run they come as Started, Exited, Empty.
+type Event interface{ event() }
+
+// The events.
+type (
+	// Started says that the program runs: its exec succeeded.
+	Started struct {
+		Run uint64
+		PID int
+	}
+
+	// Exited says that the main process was reaped, with how many others of its tree alive.
+	Exited struct {
+		Run    uint64
+		Status syscall.WaitStatus
+		Left   int
+	}
+
+	// Empty says that the main process was reaped and that its tree is empty.
+	Empty struct {
+		Run uint64
+	}
+
+	// Swept answers Sweep.
+	Swept struct {
+		Left []Member
+	}
+)
+
+func (Started) event() {}
+func (Exited) event()  {}
+func (Empty) event()   {}
+func (Swept) event()   {}
+
+// Member is a process of somebody's tree.
+type Member struct {
+	PID  int
+	Run  uint64 // 0: nobody's
+	Comm string
+}
+
+// Scope says whom of a tree a signal is for.
+type Scope uint8
+
+// The scopes.
+const (
+	Leader Scope = iota // the main process only
+	Rest                // every member but the main process
+)

@@ -1,0 +1,139 @@
+package supervisor
+
+import "syscall"
+
+// Action is what the caller shall do. The set is closed. An action cannot fail: failure comes back as an event.
+type Action interface{ action() }
+
+// The actions.
+type (
+	// Spawn starts the instance's program. Answer: Spawned or SpawnFailed.
+	Spawn struct {
+		Inst Inst
+		Run  Run
+	}
+
+	// Cancel takes a Spawn back that was not answered yet, if there is still time. Answer: that of the Spawn.
+	Cancel struct {
+		Inst Inst
+		Run  Run
+	}
+
+	// Probe begins to look whether the run is ready. Answer: BecameReady, once, or nothing.
+	Probe struct {
+		Inst Inst
+		Run  Run
+	}
+
+	// StopProbe ends that.
+	StopProbe struct {
+		Inst Inst
+		Run  Run
+	}
+
+	// Signal sends a stop signal, followed by SIGCONT so that a frozen process hears it. Answer: nothing.
+	Signal struct {
+		Inst   Inst
+		Run    Run
+		Signal syscall.Signal
+		Scope  Scope
+	}
+
+	// StopCommand runs the command of the given stop step of the instance's process as a hook with the run number Hook.
+	// Answer: HookEnded.
+	StopCommand struct {
+		Inst Inst
+		Run  Run
+		Step int
+		Hook Run
+	}
+
+	// Kill sends SIGKILL to the whole tree of the run, and to whatever it still forks, until it is empty. Answer: Gone.
+	Kill struct {
+		Inst Inst
+		Run  Run
+	}
+
+	// Forget says that the machine waits for the run no more: it is lost.
+	Forget struct {
+		Inst Inst
+		Run  Run
+	}
+
+	// RunHook starts a hook. For a hook of the whole tree Inst is zero and For is 0. Answer: HookEnded.
+	RunHook struct {
+		Hook Run
+		Kind HookKind
+		Inst Inst
+		For  Run   // the run it is about
+		Told Facts // what the hook is told in its environment
+	}
+
+	// StopHook kills a hook's whole tree. Answer: HookEnded, unless it had ended.
+	StopHook struct {
+		Hook Run
+	}
+
+	// Quiesce and drain come with the drain of gateways.
+
+	// Sweep tells all descendants that belong to no living run to leave, or kills them. Answer: Swept, once none is left;
+	// for a Sweep with Report also when some are, at once.
+	Sweep struct {
+		Signal syscall.Signal
+		Report bool
+	}
+
+	// Say hands out a report, for the log, the journal and whoever listens.
+	Say struct {
+		Report Report
+	}
+
+	// Finish ends it all: the outcome is final.
+	Finish struct {
+		Outcome Outcome
+	}
+)
+
+func (Spawn) action()       {}
+func (Cancel) action()      {}
+func (Probe) action()       {}
+func (StopProbe) action()   {}
+func (Signal) action()      {}
+func (StopCommand) action() {}
+func (Kill) action()        {}
+func (Forget) action()      {}
+func (RunHook) action()     {}
+func (StopHook) action()    {}
+func (Sweep) action()       {}
+func (Say) action()         {}
+func (Finish) action()      {}
+
+// Scope says whom of a run a signal is for.
+type Scope uint8
+
+// The scopes.
+const (
+	Leader Scope = iota // the main process only
+	Rest                // all that is left of the tree after the main process went
+)
+
+// HookKind says at which place of a life a hook stands. Its text is the configuration's key.
+type HookKind string
+
+// The hooks of a process, and the two of the whole tree.
+const (
+	PreStart       HookKind = "pre_start"
+	PostStart      HookKind = "post_start"
+	PreDrain       HookKind = "pre_drain"
+	PreStop        HookKind = "pre_stop"
+	PostStop       HookKind = "post_stop"
+	BeforeShutdown HookKind = "before_shutdown"
+	AfterShutdown  HookKind = "after_shutdown"
+)
+
+// Facts is what a hook is told by its environment: LASTOUT_PID, LASTOUT_EXIT_CODE, LASTOUT_REASON.
+type Facts struct {
+	PID    int
+	Exit   *Exit
+	Reason string // "shutdown", "crash", "exit", "not ready", "start failed"
+}

@@ -1,0 +1,51 @@
+// Package supervisor decides. It is the pure machine of the whole tree: events in, actions out; no goroutine, no clock,
+// no system call. Package engine acts on what it decides; package process is the kernel's side.
+//
+// # The caller's duties
+//
+// One caller owns a Machine. It calls Step with a time that never runs backwards; performs the actions in their order,
+// each of which cannot fail (failure comes back as an event); and calls Step with Tick when Deadline has come. The
+// machine answers equal inputs with equal outputs, byte for byte.
+//
+// # The life of an instance
+//
+// Each life has a Run number of its own, never used twice; events of an older run are ignored. A run's events come in
+// the order Spawned, BecameReady, Exited, Gone.
+//
+//	state        alive  what happens                                       leaves it
+//	off          no     not wanted: disabled, or not begun                 Begin
+//	waiting      no     something it needs is not ready                    needs ready, shutdown
+//	pre_start    no     the pre_start hook runs                            hook ended, bound
+//	starting     yes    Spawn was asked for; counts as alive               Spawned, SpawnFailed
+//	running      yes    runs, and is not ready yet                         BecameReady, ready bound, Exited
+//	post_start   yes    ready; the post_start hook runs                    hook ended, bound, Exited
+//	ready        yes    runs and is ready                                  Exited, shutdown
+//	draining     yes    a gateway turns work away (pre_drain hook first)   drained, bound, Exited
+//	drained      yes    a drained gateway waits for its turn to leave      its turn, Exited
+//	remains      yes    main process gone in a shutdown, others of its     its turn, Gone
+//	                    tree live, and it is not their turn
+//	pre_stop     yes    its turn; the pre_stop hook runs                   hook ended, bound, Exited
+//	stopping     yes    a stop step was taken; its bound runs              Gone, bound (next step, or killing)
+//	killing      yes    SIGKILL went to the whole tree; its bound runs     Gone, bound (lost)
+//	post_stop    no     gone; the post_stop hook runs                      hook ended, bound
+//	backoff      no     will be started again when its time comes          bound, shutdown
+//	done         no     ended by itself, well, for good
+//	failed       no     ended by itself, not well, for good; or cannot start
+//	stopped      no     asked to leave, and left
+//	lost         no*    outlived SIGKILL's bound: said aloud, counted as gone
+//
+// "Left" means off, done, failed, stopped, lost, and during a shutdown nothing else: a step of the stop order is over
+// when all instances of its process have left.
+//
+// # The life of a shutdown
+//
+//	up          the tree is started and kept running
+//	announcing  before_shutdown hook, then shutdown.delay; nothing starts or restarts any more
+//	walking     the steps of the stop order (package ordering), each as soon as the last one before it is over
+//	closing     what is left of anybody is told, then killed; after_shutdown hook
+//	finished    Finish was given; nothing follows
+//
+// Every wait of it has a bound, fixed at the begin (ordering.Budget) and only ever shortened. Impatience shortens:
+// urgent skips delays, hooks before the stop and drains, and kills workers and gateways in order; services still get
+// their stop signal and the reserve. Forced kills everybody at once.
+package supervisor

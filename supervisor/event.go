@@ -1,0 +1,95 @@
+package supervisor
+
+import "lastout/ordering"
+
+// Event is what happened. The set is closed.
+type Event interface{ event() }
+
+// The events. Inst and Run name the life they speak of; those of an older run are ignored.
+type (
+	// Begin starts the tree. It is the first event and comes once.
+	Begin struct{}
+
+	// Stop asks for an ordered shutdown. It is idempotent.
+	Stop struct {
+		Cause string // for people: "SIGTERM from pid 1", "SIGINT", "down"
+	}
+
+	// Interrupt is a SIGINT (or a `down --now`): the first asks for an ordered shutdown, a further one makes a shutdown
+	// urgent, and one more forces it. One within 250 ms of the last interrupt is the same press.
+	Interrupt struct {
+		Cause string
+	}
+
+	// Spawned says that the program runs (its exec succeeded).
+	Spawned struct {
+		Inst Inst
+		Run  Run
+		PID  int
+	}
+
+	// SpawnFailed says that there is no process: fork or exec failed, or the spawn was cancelled in time.
+	SpawnFailed struct {
+		Inst      Inst
+		Run       Run
+		Reason    string // "exec ./apii: no such file or directory"
+		Cancelled bool   // by Cancel: no failure
+	}
+
+	// BecameReady says that the readiness probe of the run succeeded.
+	BecameReady struct {
+		Inst Inst
+		Run  Run
+	}
+
+	// Exited says that the main process was reaped. Left says how many others of its tree still lived then; where it is
+	// 0, Gone follows at once.
+	Exited struct {
+		Inst Inst
+		Run  Run
+		Exit Exit
+		Left int
+	}
+
+	// Gone says that the main process was reaped and its whole tree is empty.
+	Gone struct {
+		Inst Inst
+		Run  Run
+	}
+
+	// HookEnded says that a hook or stop command ended by itself, or that it was killed by StopHook.
+	HookEnded struct {
+		Run    Run
+		Failed string // empty: exit 0
+	}
+
+	// Swept answers Sweep: nothing of anybody is left (Left empty), or these are.
+	Swept struct {
+		Left []string // for people: "pid 4711 (sleep), of api.1"
+	}
+
+	// Tick says that time has passed; Step looks at its deadlines at every event, so any event does.
+	Tick struct{}
+)
+
+func (Begin) event()       {}
+func (Stop) event()        {}
+func (Interrupt) event()   {}
+func (Spawned) event()     {}
+func (SpawnFailed) event() {}
+func (BecameReady) event() {}
+func (Exited) event()      {}
+func (Gone) event()        {}
+func (HookEnded) event()   {}
+func (Swept) event()       {}
+func (Tick) event()        {}
+
+// Inst names an instance: copy N (from 1) of a process.
+type Inst struct {
+	Proc ordering.ID
+	N    int
+}
+
+// Run numbers a life, of an instance or of a hook: from 1, rising, never used twice. It is also the tag by which the
+// kernel knows the run's descendants.
+type Run uint64

@@ -1,0 +1,168 @@
+package supervisor
+
+import (
+	"syscall"
+	"time"
+)
+
+// Report says what the machine did or saw. Everything people see (log, status, metrics, journal, the report at the end,
+// the exit code) derives from reports and snapshots; there is no second truth. Fields that do not matter to its Kind are
+// zero and left out of the JSON, whose names are stable. Times are in nanoseconds.
+type Report struct {
+	At       Instant        `json:"at"`
+	Kind     Kind           `json:"kind"`
+	Process  string         `json:"process,omitempty"`
+	Instance string         `json:"instance,omitempty"`
+	Run      Run            `json:"run,omitempty"`
+	PID      int            `json:"pid,omitempty"`
+	From     State          `json:"from,omitempty"`
+	State    State          `json:"state,omitempty"`
+	Phase    Phase          `json:"phase,omitempty"`
+	Level    Level          `json:"level,omitempty"`
+	Cause    string         `json:"cause,omitempty"`  // why, for people
+	Signal   syscall.Signal `json:"signal,omitempty"` // its number
+	Scope    Scope          `json:"scope,omitempty"`
+	Step     int            `json:"step,omitempty"`  // of the stop steps, from 1
+	Bound    time.Duration  `json:"bound,omitempty"` // how long the wait that begins here may take; Forever: no bound
+	Exit     *Exit          `json:"exit,omitempty"`
+	Asked    bool           `json:"asked,omitempty"` // the run had been asked to leave
+	Left     int            `json:"left,omitempty"`  // others of the tree that still lived
+	Hook     HookKind       `json:"hook,omitempty"`
+	HookRun  Run            `json:"hook_run,omitempty"`
+	Attempt  int            `json:"attempt,omitempty"`
+	After    []string       `json:"after,omitempty"` // whose leaving set this free (the last one), or who is waited for
+	Outcome  *Outcome       `json:"outcome,omitempty"`
+}
+
+// Kind is what a report is about.
+type Kind string
+
+// The kinds.
+const (
+	KindState   Kind = "state"   // From -> State; PID when it begins to run; Cause; Bound where the new state has one
+	KindSignal  Kind = "signal"  // a stop signal was sent: Signal, Scope, Step, Bound
+	KindCommand Kind = "command" // a stop command was started: Step, Bound, HookRun
+	KindKill    Kind = "kill"    // SIGKILL went to the whole tree: Cause, Bound
+	KindExit    Kind = "exit"    // the main process was reaped: Exit, Asked, Left
+	KindGone    Kind = "gone"    // and its tree is empty
+	KindLost    Kind = "lost"    // outlived SIGKILL's bound
+	KindHook    Kind = "hook"    // a hook began (Bound) or ended (Cause: how it failed; State empty): see Step: 0 began, 1 ended
+	KindRetry   Kind = "retry"   // will be started again: Attempt, Bound (the delay)
+	KindFree    Kind = "free"    // a shutdown step may begin now: Cause "drain" or "leave", After
+	KindWaiting Kind = "waiting" // a shutdown waits for After, for Bound at most
+	KindPhase   Kind = "phase"   // the tree's phase changed: Phase, Cause, Bound (of the whole shutdown)
+	KindLevel   Kind = "level"   // impatience: Level, Cause
+	KindStrays  Kind = "strays"  // descendants that belong to no living run: After, Signal
+	KindNote    Kind = "note"    // something worth saying: Cause
+	KindFinish  Kind = "finish"  // Outcome
+)
+
+// Forever is the Bound of a wait that has none.
+const Forever time.Duration = 1<<63 - 1
+
+// State is where an instance is in its life; doc.go holds the table. Its text is what people see.
+type State string
+
+// The states.
+const (
+	Off         State = "off"
+	Waiting     State = "waiting"
+	InPreStart  State = "pre_start"
+	Starting    State = "starting"
+	Running     State = "running"
+	InPostStart State = "post_start"
+	Ready       State = "ready"
+	Draining    State = "draining"
+	Drained     State = "drained"
+	Remains     State = "remains"
+	InPreStop   State = "pre_stop"
+	Stopping    State = "stopping"
+	Killing     State = "killing"
+	InPostStop  State = "post_stop"
+	InBackoff   State = "backoff"
+	Done        State = "done"
+	Failed      State = "failed"
+	Stopped     State = "stopped"
+	Lost        State = "lost"
+)
+
+// Alive says whether a process of the run may exist in this state.
+func (s State) Alive() bool {
+	switch s {
+	case Starting, Running, InPostStart, Ready, Draining, Drained, Remains, InPreStop, Stopping, Killing:
+		return true
+	case Off, Waiting, InPreStart, InPostStop, InBackoff, Done, Failed, Stopped, Lost:
+		return false
+	}
+	panic("supervisor: unknown state " + string(s))
+}
+
+// Left says whether the instance has left: it is not alive, and nothing of it is still to come.
+func (s State) Left() bool {
+	switch s {
+	case Off, Done, Failed, Stopped, Lost:
+		return true
+	case Waiting, InPreStart, Starting, Running, InPostStart, Ready, Draining, Drained, Remains, InPreStop, Stopping,
+		Killing, InPostStop, InBackoff:
+		return false
+	}
+	panic("supervisor: unknown state " + string(s))
+}
+
+// Phase is where the tree is in its life.
+type Phase string
+
+// The phases.
+const (
+	Up         Phase = "up"
+	Announcing Phase = "announcing"
+	Walking    Phase = "walking"
+	Closing    Phase = "closing"
+	Finished   Phase = "finished"
+)
+
+// Level is how impatient a shutdown is. It only rises.
+type Level uint8
+
+// The levels.
+const (
+	Orderly Level = iota
+	Urgent        // skip delays and drains, kill workers and gateways in order
+	Forced        // kill all at once
+)
+
+// Outcome is how it all ended.
+type Outcome struct {
+	Code     int      `json:"code"`               // the exit code of lastout
+	Class    int      `json:"class"`              // 0, 1, 3, 4 or 5, whatever Code is
+	Cause    string   `json:"cause"`              // what began the shutdown
+	Trigger  string   `json:"trigger,omitempty"`  // the instance whose end began it
+	Killed   []string `json:"killed,omitempty"`   // instances that needed SIGKILL
+	Lost     []string `json:"lost,omitempty"`     // instances that outlived it
+	Survived []string `json:"survived,omitempty"` // descendants that could not be killed
+	Failed   []string `json:"failed,omitempty"`   // instances that failed for good
+}
+
+// Snapshot is the tree as it stands.
+type Snapshot struct {
+	At        Instant            `json:"at"`
+	Phase     Phase              `json:"phase"`
+	Level     Level              `json:"level,omitempty"`
+	Ends      Instant            `json:"ends,omitempty"` // when a shutdown that is under way will be over at the latest
+	Instances []InstanceSnapshot `json:"instances"`
+}
+
+// InstanceSnapshot is one instance as it stands.
+type InstanceSnapshot struct {
+	Name     string        `json:"name"`
+	Process  string        `json:"process"`
+	Role     string        `json:"role"`
+	State    State         `json:"state"`
+	Since    Instant       `json:"since"`
+	Run      Run           `json:"run,omitempty"`
+	PID      int           `json:"pid,omitempty"`
+	Restarts int           `json:"restarts"`
+	Exit     *Exit         `json:"exit,omitempty"`  // of the last run that ended
+	Bound    time.Duration `json:"bound,omitempty"` // what is left of the wait it is in
+	WaitsFor []string      `json:"waits_for,omitempty"`
+}

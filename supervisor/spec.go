@@ -1,0 +1,111 @@
+package supervisor
+
+import (
+	"syscall"
+	"time"
+
+	"lastout/ordering"
+)
+
+// Instant is the monotonic time since the engine began.
+type Instant = time.Duration
+
+// Spec is what the machine must know of one configured process. What is run, where and with which environment is the
+// engine's business.
+type Spec struct {
+	Name      string
+	Role      ordering.Role
+	Enabled   bool // a disabled process never starts, and still carries order
+	Instances int
+
+	Restart Restart
+	Backoff Backoff
+	OnExit  OnExit
+
+	Ready Readiness
+	Stop  []StopStep                 // at least one, unless the process is to be killed at once
+	Hooks map[HookKind]time.Duration // the bound of each hook there is
+}
+
+// Restart says when an instance that ended by itself is started again.
+type Restart uint8
+
+// The values of `restart`.
+const (
+	RestartOnFailure Restart = iota
+	RestartAlways
+	RestartNever
+)
+
+// OnExit says what the tree does when an instance has ended for good by itself.
+type OnExit uint8
+
+// The values of `on_exit`.
+const (
+	Ignore OnExit = iota
+	Shutdown
+	ShutdownOnFailure
+)
+
+// Backoff spaces restarts out. Limit 0 is none.
+type Backoff struct {
+	Min, Max, ResetAfter time.Duration
+	Limit                int
+}
+
+// Readiness says when a run is ready.
+type Readiness struct {
+	Kind     ReadyKind
+	Delay    time.Duration // ReadyDelay
+	Timeout  time.Duration // ReadyProbe, ReadyDelay excepted
+	Continue bool          // when Timeout has passed: go on as if ready (and say so), instead of failing the run
+}
+
+// ReadyKind is the way readiness is known.
+type ReadyKind uint8
+
+// The ways.
+const (
+	ReadyExec  ReadyKind = iota // once exec succeeded
+	ReadyProbe                  // when the engine's probe succeeds
+	ReadyDelay                  // when it has lived for Delay
+	ReadyExit                   // when it exited 0: a task
+)
+
+// StopStep is one way of asking an instance to leave, and how long it may take before the next, or SIGKILL.
+type StopStep struct {
+	Signal  syscall.Signal // 0: Command
+	Command bool
+	Timeout time.Duration
+}
+
+// Options are the settings of the whole tree.
+type Options struct {
+	Timeout     time.Duration // shutdown.timeout, after --grace; 0: none
+	Reserve     time.Duration
+	Delay       time.Duration
+	KillTimeout time.Duration
+	Before      time.Duration // bound of the before_shutdown hook; 0: there is none
+	After       time.Duration // bound of the after_shutdown hook; 0: there is none
+	ClassOnly   bool          // shutdown.exit_code = "class"
+	Stay        bool          // shutdown.when_done = "stay"
+	Seed        uint64        // of the backoff's jitter
+}
+
+// Exit is how a process ended.
+type Exit struct {
+	Code   int            // where Signal is 0
+	Signal syscall.Signal // 0: it exited
+	Core   bool
+}
+
+// OK says whether it is exit code 0.
+func (e Exit) OK() bool { return e.Signal == 0 && e.Code == 0 }
+
+// Status is the code as a shell shows it: 128+n for signal n.
+func (e Exit) Status() int {
+	if e.Signal != 0 {
+		return 128 + int(e.Signal)
+	}
+	return e.Code
+}
