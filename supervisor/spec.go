@@ -81,22 +81,22 @@ type StopStep struct {
 
 // Options are the settings of the whole tree.
 type Options struct {
-	Timeout     time.Duration // shutdown.timeout, after --grace; 0: none
-	Reserve     time.Duration
-	Delay       time.Duration
-	KillTimeout time.Duration
-	Before      time.Duration // bound of the before_shutdown hook; 0: there is none
-	After       time.Duration // bound of the after_shutdown hook; 0: there is none
-	ClassOnly   bool          // shutdown.exit_code = "class"
-	Stay        bool          // shutdown.when_done = "stay"
-	Seed        uint64        // of the backoff's jitter
+	Timeout     time.Duration `json:"timeout"` // shutdown.timeout, after --grace; 0: none
+	Reserve     time.Duration `json:"reserve"`
+	Delay       time.Duration `json:"delay"`
+	KillTimeout time.Duration `json:"kill_timeout"`
+	Before      time.Duration `json:"before"`               // bound of the before_shutdown hook; 0: there is none
+	After       time.Duration `json:"after"`                // bound of the after_shutdown hook; 0: there is none
+	ClassOnly   bool          `json:"class_only,omitempty"` // shutdown.exit_code = "class"
+	Stay        bool          `json:"stay,omitempty"`       // shutdown.when_done = "stay"
+	Seed        uint64        `json:"seed"`                 // of the backoff's jitter
 }
 
 // Exit is how a process ended.
 type Exit struct {
-	Code   int            // where Signal is 0
-	Signal syscall.Signal // 0: it exited
-	Core   bool
+	Code   int            `json:"code"`             // where Signal is 0
+	Signal syscall.Signal `json:"signal,omitempty"` // 0: it exited
+	Core   bool           `json:"core,omitempty"`
 }
 
 // OK says whether it is exit code 0.
