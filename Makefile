@@ -1,0 +1,63 @@
+# Two commands do everything on a fresh machine with Go and make: `make demo` and `make test`.
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS  = -s -w -X main.version=$(VERSION)
+PKGS     = ./...
+FUZZTIME ?= 30s
+
+export CGO_ENABLED ?= 0
+
+.PHONY: all build demo test race unit fuzz sim mutate lint fmt bench cover clean
+
+all: build
+
+build: ## the static binary, bin/lastout
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/lastout ./cmd/lastout
+
+demo: build ## a gateway and three workers under load, taken down in order; shows that nothing was lost
+	bin/lastout demo
+
+# The race detector needs cgo and a C compiler; where there is none, the same tests run without it.
+RACE := $(shell command -v $${CC:-gcc} >/dev/null 2>&1 && echo -race)
+
+test: ## everything: all five levels, shuffled, with the race detector where there is a C compiler
+	CGO_ENABLED=$(if $(RACE),1,0) $(GO) test $(RACE) -shuffle=on -count=1 -timeout 15m $(PKGS)
+
+race: ## the same, and refuse to go without the race detector
+	CGO_ENABLED=1 $(GO) test -race -shuffle=on -count=1 -timeout 15m $(PKGS)
+
+unit: ## quick: without the race detector and the long runs
+	$(GO) test -short -shuffle=on $(PKGS)
+
+fuzz: ## each fuzz target for FUZZTIME
+	@set -e; for p in $$($(GO) list $(PKGS)); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
+	    echo "== $$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p; done; done
+
+sim: ## the simulation of the core with new seeds, until stopped
+	$(GO) test ./supervisor -run '^TestSimForever$$' -sim.forever -timeout 0 -v
+
+mutate: ## break the core on purpose; every mutant must be caught
+	$(GO) test ./supervisor -run '^TestMutants$$' -tags mutate -count=1 -timeout 30m -v
+
+lint: ## format, vet, staticcheck, module tidiness
+	@out=$$($(GO) tool gofumpt -l cmd ordering process supervisor testdata); \
+	  if [ -n "$$out" ]; then echo "not formatted (make fmt):"; echo "$$out"; exit 1; fi
+	$(GO) vet $(PKGS)
+	$(GO) tool staticcheck $(PKGS)
+	$(GO) mod tidy -diff
+
+fmt:
+	$(GO) tool gofumpt -w cmd ordering process supervisor testdata
+
+bench: build ## start, stop, memory, restart and output of the built binary; then the packages' own benchmarks
+	LASTOUT_BIN=$(CURDIR)/bin/lastout $(GO) test ./cmd/acceptance -run '^$$' -bench . -benchtime 5x -timeout 30m
+	$(GO) test ./process/output ./process ./ordering ./supervisor -run '^$$' -bench . -timeout 30m
+
+cover: ## coverage of the packages by all tests
+	$(GO) test -coverpkg=$(PKGS) -coverprofile=cover.out $(PKGS)
+	$(GO) tool cover -func=cover.out | tail -1
+
+clean:
+	rm -rf bin cover.out
