@@ -1,5 +1,10 @@
 package ordering
 
+import (
+	"fmt"
+	"time"
+)
+
 // Role says what a process is to the others. The zero value is Worker, the default.
 type Role uint8
 
@@ -10,6 +15,38 @@ const (
 	Service             // a backing store; stays while anything that needs it is there
 	Task                // runs to its end; ready when it exits 0
 )
+
+// roleNames are the texts of the roles, by role.
+var roleNames = [...]string{Worker: "worker", Gateway: "gateway", Service: "service", Task: "task"}
+
+// ParseRole is the role that a configuration names, and whether there is one of that name.
+func ParseRole(name string) (Role, bool) {
+	for r, text := range roleNames {
+		if text == name {
+			return Role(r), true
+		}
+	}
+	return Worker, false
+}
+
+// String is the role as a configuration names it.
+func (r Role) String() string {
+	if int(r) < len(roleNames) {
+		return roleNames[r]
+	}
+	return fmt.Sprintf("role(%d)", r)
+}
+
+// leavesBeforeGateway says whether a process of this role leaves before a gateway that depends on it: the turned edge.
+func (r Role) leavesBeforeGateway() bool {
+	switch r {
+	case Worker, Gateway:
+		return true
+	case Service, Task:
+		return false
+	}
+	panic("ordering: unknown " + r.String())
+}
 
 // ID is a process's place in the slice given to New: dense, and the same in every package that speaks of the process.
 type ID int
@@ -32,8 +69,28 @@ const (
 	Leave                 // the process is told to stop, and gone
 )
 
+// String is the kind as people read it: "drain" or "leave".
+func (k StepKind) String() string {
+	switch k {
+	case Drain:
+		return "drain"
+	case Leave:
+		return "leave"
+	}
+	return fmt.Sprintf("step(%d)", uint8(k))
+}
+
 // Step is one process's turn to drain or to leave.
 type Step struct {
 	Kind StepKind
 	ID   ID
 }
+
+// DroppedWait is a wait that the rules ask for and that would have made a step wait for itself: Step goes without
+// waiting for For.
+type DroppedWait struct {
+	Step, For Step
+}
+
+// Forever is the bound of a wait that has none.
+const Forever time.Duration = 1<<63 - 1

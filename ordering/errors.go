@@ -1,0 +1,125 @@
+package ordering
+
+import (
+	"fmt"
+	"strings"
+)
+
+// UnknownError says that a process names another one that nobody declared.
+type UnknownError struct {
+	Node       string // who names it
+	Key        string // with which key: "depends_on", "fronts" or "outlives"
+	Name       string
+	Suggestion string // what was probably meant; empty where nothing comes near
+}
+
+func (e *UnknownError) Error() string {
+	text := fmt.Sprintf("process %q: %s: unknown process %q", e.Node, e.Key, e.Name)
+	if e.Suggestion != "" {
+		text += fmt.Sprintf(" (did you mean %q?)", e.Suggestion)
+	}
+	return text
+}
+
+// DuplicateError says that two processes have the same name.
+type DuplicateError struct {
+	Name          string
+	First, Second ID
+}
+
+func (e *DuplicateError) Error() string {
+	return fmt.Sprintf("process %q is declared twice", e.Name)
+}
+
+// SelfError says that a process names itself where it must name others.
+type SelfError struct {
+	Node string
+	Key  string
+}
+
+func (e *SelfError) Error() string {
+	return fmt.Sprintf("process %q: %s names the process itself", e.Node, e.Key)
+}
+
+// The kinds of a CycleError, and the graphs that can be drawn.
+const (
+	StartGraph = "start"
+	StopGraph  = "stop"
+)
+
+// CycleError says that an order closes on itself. Path is the shortest way round, its first name repeated at its end:
+// each depends on the next (Kind "start"), or each must leave before the next (Kind "stop").
+type CycleError struct {
+	Kind string
+	Path []string
+}
+
+func (e *CycleError) Error() string {
+	meaning := "each depends on the next"
+	if e.Kind == StopGraph {
+		meaning = "each must leave before the next"
+	}
+	return fmt.Sprintf("%s cycle: %s (%s)", e.Kind, strings.Join(e.Path, " -> "), meaning)
+}
+
+// RoleError says that a process's role does not allow what a key of it says.
+type RoleError struct {
+	Node      string
+	Role      Role
+	Key       string // "fronts" or "depends_on"
+	Other     string // the process that Key names; empty where the role forbids the key itself
+	OtherRole Role
+	Gateway   string // Key "depends_on": the gateway above Node
+}
+
+func (e *RoleError) Error() string {
+	switch {
+	case e.Gateway != "":
+		return fmt.Sprintf("process %q: a service that depends on %q (%s) cannot stand below the gateway %q: "+
+			"%q would have to leave before %q and stay until %q has left",
+			e.Node, e.Other, e.OtherRole, e.Gateway, e.Node, e.Other, e.Gateway)
+	case e.Other != "":
+		return fmt.Sprintf("process %q: %s: %q is a %s; a gateway stands before workers and gateways",
+			e.Node, e.Key, e.Other, e.OtherRole)
+	default:
+		return fmt.Sprintf("process %q: %s is for gateways, and this is a %s", e.Node, e.Key, e.Role)
+	}
+}
+
+// suggest is the name nearest to what was written, or nothing where none comes near. Of equally near ones the first
+// declared is taken.
+func suggest(written string, nodes []Node) string {
+	best, name := max(1, len(written)/3)+1, ""
+	for i := range nodes {
+		if len(nodes[i].Name)-len(written) >= best || len(written)-len(nodes[i].Name) >= best {
+			continue
+		}
+		if d := distance(strings.ToLower(written), strings.ToLower(nodes[i].Name)); d < best {
+			best, name = d, nodes[i].Name
+		}
+	}
+	return name
+}
+
+// distance counts the bytes to insert, delete, replace or swap with their neighbour to make b of a.
+func distance(a, b string) int {
+	var before, last, row []int // the rows of a[:i-2], a[:i-1] and a[:i]
+	for j := range len(b) + 1 {
+		row = append(row, j)
+	}
+	for i := 1; i <= len(a); i++ {
+		before, last, row = last, row, make([]int, len(b)+1)
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			differ := 1
+			if a[i-1] == b[j-1] {
+				differ = 0
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+differ)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+	}
+	return row[len(b)]
+}
