@@ -1,0 +1,147 @@
+package output
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"testing"
+	"time"
+)
+
+// chatter is what a busy child writes at a time: 64 KiB of 100-byte lines.
+var chatter = bytes.Repeat(append(bytes.Repeat([]byte("x"), 99), '\n'), 655)
+
+// pour writes b.N times chatter into a pipe and waits until all of it went through.
+func pour(b *testing.B, o PipeOptions) {
+	b.Helper()
+	p, w, err := NewPipe(o)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(int64(len(chatter)))
+	b.ReportAllocs()
+	b.ResetTimer()
+	for range b.N {
+		if _, err := w.Write(chatter); err != nil {
+			b.Fatal(err)
+		}
+	}
+	_ = w.Close()
+	<-p.Done()
+	if !o.To.Flush(time.Minute) {
+		b.Fatal("not flushed")
+	}
+	if lines, _ := o.To.Dropped(); lines > 0 {
+		b.Fatalf("%d lines dropped", lines)
+	}
+}
+
+// benchDir is on a tmpfs where there is one: a disk is not what is measured.
+func benchDir(b *testing.B) string {
+	b.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "output")
+	if err != nil {
+		return b.TempDir()
+	}
+	b.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+func benchFile(b *testing.B, o FileOptions) *Sink {
+	b.Helper()
+	o.Path = filepath.Join(benchDir(b), "log")
+	s, err := OpenFile(o)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { s.Close(time.Minute) })
+	return s
+}
+
+// BenchmarkPrefix is a child's lines with its name before them, into a regular file as our stdout.
+func BenchmarkPrefix(b *testing.B) {
+	pour(b, PipeOptions{To: benchFile(b, FileOptions{MaxSize: 64 << 20}), Prefix: []byte("worker | ")})
+}
+
+// BenchmarkPrefixPipe is the same with a pipe as our stdout that somebody reads.
+func BenchmarkPrefixPipe(b *testing.B) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = r.Close() }()
+	go func() {
+		for buf := make([]byte, 64<<10); ; {
+			if _, err := r.Read(buf); err != nil {
+				return
+			}
+		}
+	}()
+	s := NewSink(w)
+	pour(b, PipeOptions{To: s, Prefix: []byte("worker | ")})
+	s.Close(time.Minute)
+	_ = w.Close()
+}
+
+// BenchmarkFile is a child's log file, rotated.
+func BenchmarkFile(b *testing.B) {
+	pour(b, PipeOptions{To: benchFile(b, FileOptions{MaxSize: 10 << 20, MaxFiles: 5})})
+}
+
+// BenchmarkStamps is the same with a time before each line.
+func BenchmarkStamps(b *testing.B) {
+	pour(b, PipeOptions{To: benchFile(b, FileOptions{MaxSize: 10 << 20, MaxFiles: 5}), Timestamps: true})
+}
+
+// BenchmarkMatch is the same while a line is waited for that does not come.
+func BenchmarkMatch(b *testing.B) {
+	pour(b, PipeOptions{To: benchFile(b, FileOptions{MaxSize: 64 << 20}), Match: regexp.MustCompile(`ready on \d+`)})
+}
+
+// BenchmarkLayout is the prefixing alone.
+func BenchmarkLayout(b *testing.B) {
+	l := layout{prefix: []byte("worker | ")}
+	b.SetBytes(int64(len(chatter)))
+	b.ReportAllocs()
+	var dst []byte
+	for b.Loop() {
+		dst = l.append(dst[:0], chatter)
+	}
+}
+
+// BenchmarkIdlePipe prints what a silent child costs: memory of the heap and of stacks, per pipe, after it has spoken.
+func BenchmarkIdlePipe(b *testing.B) {
+	const pipes = 1000
+	s := benchFile(b, FileOptions{})
+	for b.Loop() {
+		before := inUse()
+		var all []*Pipe
+		var ends []*os.File
+		for range pipes {
+			p, w, err := NewPipe(PipeOptions{To: s, Prefix: []byte("worker | ")})
+			if err != nil {
+				b.Fatal(err)
+			}
+			_, _ = w.Write(chatter[:100])
+			all, ends = append(all, p), append(ends, w)
+		}
+		for _, p := range all {
+			waitParked(b, p)
+		}
+		b.ReportMetric(float64(inUse()-before)/pipes, "B/pipe")
+		for i, w := range ends {
+			_ = w.Close()
+			<-all[i].Done()
+		}
+	}
+}
+
+func inUse() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapInuse + m.StackInuse + m.MSpanInuse + m.GCSys + m.OtherSys
+}
