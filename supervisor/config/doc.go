@@ -1,7 +1,25 @@
-// Package config reads lastout.toml into a checked model. It finds every fault at once, each with its file, its line and
-// a suggestion; a configuration with a fault yields no model at all, so a bad file starts nothing.
+// Package config reads lastout.toml into a checked model. It finds every fault at once, each with its file, its line
+// and a suggestion; a configuration with a fault yields no model at all, so a bad file starts nothing.
 //
-// One schema table says which keys there are, of which type, with which rule, and which of them this build does not have
-// yet: those are refused by name. The file is decoded to plain maps and walked against that table; an index of our own
-// knows the line of every key, for the TOML library hides them.
+// # The way of a file
+//
+// One schema table (Schema) says which keys there are, of which type, and which of them this build does not have yet:
+// those are refused by name. The file is decoded to plain maps and walked against that table; an index of our own knows
+// the line of every key, for the TOML library hides them. What comes out of the walk is known and of its type. Then
+// [defaults] are laid below each process, and what is about several keys or processes is checked while the model is
+// made: ways that exclude each other, ports, log files, and the graph.
+//
+// # Choices
+//
+// Included files hold processes (and notes) only, so that no setting depends on the order of reading. A relative path
+// is relative to the folder of the file it is written in, and so is a process's working directory by default.
+//
+// A process that is not enabled has no instances in the model: its variables, env files and working directory need not
+// be there. All else of it is checked, and it carries order.
+//
+// Strings expand {instance}, {name}, {port}, ${VAR}, ${VAR:-x} and $$. ${VAR} is looked up in the instance's
+// environment as far as it is built (inherited, env_file, env, ours), then in lastout's own, so that clear_env can be
+// combined with single variables that are passed on. `shell` and ready.log are taken as they are written.
+//
+// The command "lastout", without a slash, is the running binary.
 package config

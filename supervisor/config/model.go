@@ -32,11 +32,13 @@ type LogSettings struct {
 // Process is what the engine must know of a process; the machine's part is in Config.Specs.
 type Process struct {
 	Name      string
-	Instances []Instance
+	Instances []Instance // none where the process is not enabled: its files and variables need not be there
 	Log       Log
 }
 
-// Instance is one copy, with everything expanded.
+// Instance is one copy, with everything expanded. In its environment are LASTOUT_PROCESS (the process's name),
+// LASTOUT_INSTANCE (its number, as {instance}: from 1, also where there is one copy only) and, where the process has a
+// port, PORT (port + number - 1, as {port}).
 type Instance struct {
 	Name    string // "api.2", or "api" where there is one
 	N       int    // from 1
@@ -44,13 +46,17 @@ type Instance struct {
 	Hooks   map[supervisor.HookKind]Command
 	Stop    []Command // by stop step; a step with a signal has none (Argv nil)
 	Probe   Probe
+
+	// LogFile is Log.File of its process with this instance's own expansion: the same for all, or one for each.
+	LogFile string
 }
 
-// Command is a program with its circumstances.
+// Command is a program with its circumstances. A program that is written as "lastout", without a slash, is the running
+// binary: Argv[0] is its path then. `shell = "..."` is ["/bin/sh", "-c", "..."].
 type Command struct {
 	Argv []string
 	Dir  string   // absolute
-	Env  []string // whole: inherited, env_file, env and ours (LASTOUT_PROCESS, LASTOUT_INSTANCE, PORT), in that order
+	Env  []string // whole: inherited < env_file < env < ours, each name once; see Instance
 	Line int      // where it is configured
 }
 

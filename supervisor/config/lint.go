@@ -1,0 +1,3 @@
+package config
+
+func (l *loader) lint(c *Config, found []*process) {}

@@ -1,0 +1,233 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"lastout/ordering"
+	"lastout/supervisor"
+)
+
+// The defaults of restarts.
+const (
+	defaultBackoffMin   = 100 * time.Millisecond
+	defaultBackoffMax   = 30 * time.Second
+	defaultBackoffReset = 60 * time.Second
+	defaultBackoffLimit = 10
+)
+
+// process is a process as it is configured, on its way to the model.
+type process struct {
+	name      string
+	who       string // how messages begin that are about it
+	own       *table // what is written in its own table
+	t         *table // with [defaults] below it
+	role      ordering.Role
+	enabled   bool
+	instances int
+	port      int // 0: none
+
+	spec  supervisor.Spec
+	built Process
+}
+
+// process reads what others must know of a process.
+func (l *loader) process(name string, own *table) *process {
+	p := &process{name: name, who: fmt.Sprintf("process %q: ", name), own: own}
+	p.t = merge(rules().keys["process"].any, l.defaults, own)
+	p.role, _ = ordering.ParseRole(p.t.str("role", "worker"))
+	p.enabled = p.t.flag("enabled", true) && l.active(p.t.words("profiles"))
+	p.instances = p.t.integer("instances", 1)
+	p.port = p.t.integer("port", 0)
+	return p
+}
+
+// active says whether a process with these profiles is wanted.
+func (l *loader) active(profiles []string) bool {
+	return len(profiles) == 0 || slices.ContainsFunc(profiles, func(profile string) bool {
+		return slices.Contains(l.options.Profiles, profile)
+	})
+}
+
+func (p *process) node() ordering.Node {
+	return ordering.Node{
+		Name:      p.name,
+		Role:      p.role,
+		DependsOn: p.t.words("depends_on"),
+		Fronts:    p.t.words("fronts"),
+		Outlives:  p.t.words("outlives"),
+	}
+}
+
+// build makes the model of what was found.
+func (l *loader) build(c *Config, found []*process) {
+	for _, p := range found {
+		l.specify(p)
+		l.instantiate(p)
+		c.Nodes = append(c.Nodes, p.node())
+		c.Specs = append(c.Specs, p.spec)
+		c.Processes = append(c.Processes, p.built)
+	}
+	l.sharePorts(found)
+	l.shareNoFile(found)
+	l.order(c, found)
+	if len(l.faults) == 0 {
+		l.lint(c, found)
+	}
+}
+
+// specify makes what the machine must know.
+func (l *loader) specify(p *process) {
+	restart := supervisor.RestartOnFailure
+	switch p.t.str("restart", "") {
+	case "always":
+		restart = supervisor.RestartAlways
+		if p.role == ordering.Task && p.own.has("restart") {
+			l.fault(p.t.place("restart"), p.who+`restart: a task that always runs again is never done `+
+				`(did you mean "on-failure", or role = "worker"?)`)
+		}
+	case "never":
+		restart = supervisor.RestartNever
+	case "":
+		if p.role == ordering.Task {
+			restart = supervisor.RestartNever
+		}
+	}
+	onExit := map[string]supervisor.OnExit{
+		"ignore": supervisor.Ignore, "shutdown": supervisor.Shutdown, "shutdown-on-failure": supervisor.ShutdownOnFailure,
+	}
+	p.spec = supervisor.Spec{
+		Name:      p.name,
+		Role:      p.role,
+		Enabled:   p.enabled,
+		Instances: p.instances,
+		Restart:   restart,
+		Backoff:   l.backoff(p),
+		OnExit:    onExit[p.t.str("on_exit", "shutdown-on-failure")],
+		Ready:     l.readiness(p),
+		Stop:      l.stopSteps(p),
+		Hooks:     hookBounds(p.t.table("hooks")),
+	}
+	p.built = Process{Name: p.name, Log: l.log(p)}
+}
+
+func (l *loader) backoff(p *process) supervisor.Backoff {
+	t := p.t.table("backoff")
+	b := supervisor.Backoff{
+		Min:        t.duration("min", defaultBackoffMin),
+		Max:        t.duration("max", defaultBackoffMax),
+		ResetAfter: t.duration("reset_after", defaultBackoffReset),
+		Limit:      t.integer("limit", defaultBackoffLimit),
+	}
+	if b.Min > b.Max {
+		at := t.place("min")
+		if !t.has("min") {
+			at = t.place("max")
+		}
+		l.fault(at, p.who+fmt.Sprintf("backoff: min %v is longer than max %v", b.Min, b.Max))
+	}
+	return b
+}
+
+// hookKinds are the hooks of a process, in the order of its life.
+var hookKinds = []supervisor.HookKind{
+	supervisor.PreStart, supervisor.PostStart, supervisor.PreDrain, supervisor.PreStop, supervisor.PostStop,
+}
+
+func hookBounds(hooks *table) map[supervisor.HookKind]time.Duration {
+	bounds := map[supervisor.HookKind]time.Duration{}
+	for _, kind := range hookKinds {
+		if hooks.has(string(kind)) {
+			bounds[kind] = hooks.table(string(kind)).duration("timeout", defaultHook)
+		}
+	}
+	return bounds
+}
+
+// instantiate makes the copies. One that is faulty stands for the others, and a process that is not enabled has none:
+// its files and variables need not be there.
+func (l *loader) instantiate(p *process) {
+	copies := p.instances
+	if !p.enabled {
+		l.mustHaveCommand(p)
+		copies = 0
+	}
+	if copies == 0 && p.enabled {
+		l.mustHaveCommand(p)
+	}
+	for n := 1; n <= copies; n++ {
+		before := len(l.faults)
+		p.built.Instances = append(p.built.Instances, l.instance(p, n))
+		if len(l.faults) > before {
+			break
+		}
+	}
+	if len(p.built.Instances) > 0 {
+		p.built.Log.File = p.built.Instances[0].LogFile
+	}
+}
+
+// mustHaveCommand is all that is asked of a process without copies.
+func (l *loader) mustHaveCommand(p *process) {
+	if !p.t.has("command") && !p.t.has("shell") {
+		(&builder{l: l, who: p.who}).program(p.t, "")
+	}
+}
+
+// instance makes copy n.
+func (l *loader) instance(p *process, n int) Instance {
+	b := &builder{l: l, who: p.who, scope: scope{name: p.name, instance: n}}
+	if p.port != 0 {
+		b.scope.port = p.port + n - 1
+	}
+	env := b.environ(p)
+	b.env = env.list()
+	b.dir = b.cwd(p.t)
+	i := Instance{
+		Name:    p.name,
+		N:       n,
+		Command: b.program(p.t, ""),
+		Hooks:   map[supervisor.HookKind]Command{},
+		Stop:    b.stopCommands(p),
+		Probe:   b.probe(p),
+		LogFile: b.logFile(p),
+	}
+	if p.instances > 1 {
+		i.Name = fmt.Sprintf("%s.%d", p.name, n)
+	}
+	hooks := p.t.table("hooks")
+	for _, kind := range hookKinds {
+		if hooks.has(string(kind)) {
+			i.Hooks[kind] = b.program(hooks.table(string(kind)), "hooks."+string(kind))
+		}
+	}
+	return i
+}
+
+// sharePorts refuses ports that two processes would share.
+func (l *loader) sharePorts(found []*process) {
+	for i, p := range found {
+		if p.port == 0 || !p.enabled || p.instances == 0 {
+			continue
+		}
+		last := p.port + p.instances - 1
+		if last > 65535 {
+			l.fault(p.t.place("port"), p.who+fmt.Sprintf("port: %d instances from %d on go beyond 65535", p.instances, p.port))
+		}
+		for _, q := range found[:i] {
+			if q.port == 0 || !q.enabled || q.port > last || p.port > q.port+q.instances-1 {
+				continue
+			}
+			l.fault(p.t.place("port"), p.who+fmt.Sprintf("port: %s overlaps with %s of process %q",
+				ports(p), ports(q), q.name))
+		}
+	}
+}
+
+func ports(p *process) string {
+	if p.instances == 1 {
+		return fmt.Sprint(p.port)
+	}
+	return fmt.Sprintf("%d to %d", p.port, p.port+p.instances-1)
+}

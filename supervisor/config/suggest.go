@@ -1,0 +1,87 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// foreign are keys of other supervisors, with what they are called here.
+var foreign = map[string]string{
+	"cmd": "command", "exec": "command", "args": "command", "argv": "command", "entrypoint": "command",
+	"script": "shell", "environment": "env", "envfile": "env_file", "dotenv": "env_file",
+	"directory": "cwd", "dir": "cwd", "workdir": "cwd", "working_dir": "cwd", "working_directory": "cwd",
+	"workingdirectory": "cwd", "autorestart": "restart", "restart_policy": "restart",
+	"numprocs": "instances", "replicas": "instances", "scale": "instances", "count": "instances",
+	"stopsignal": "stop.signal", "stop_signal": "stop.signal", "kill_signal": "stop.signal",
+	"stopwaitsecs": "stop.timeout", "stop_timeout": "stop.timeout", "stop_grace_period": "stop.timeout",
+	"grace": "stop.timeout", "kill_timeout": "shutdown.kill_timeout",
+	"after": "depends_on", "requires": "depends_on", "needs": "depends_on", "wants": "depends_on",
+	"healthcheck": "health", "readiness": "ready", "readiness_probe": "ready", "liveness_probe": "health",
+	"programs": "process", "program": "process", "service": "process", "services": "process", "worker": "process",
+	"processes": "process", "type": "role", "kind": "role", "logs": "log", "logging": "log", "stdout": "log.stdout",
+	"pre_start": "hooks.pre_start", "post_start": "hooks.post_start", "pre_stop": "hooks.pre_stop",
+	"post_stop": "hooks.post_stop", "pre_drain": "hooks.pre_drain", "timeout": "shutdown.timeout",
+}
+
+// didYouMean suggests the key that may have been meant in a table with these keys.
+func didYouMean(name string, known []string) string {
+	if near := closest(name, known); near != "" {
+		return fmt.Sprintf(" (did you mean %q?)", near)
+	}
+	if ours, ok := foreign[plain(name)]; ok {
+		first, _, _ := strings.Cut(ours, ".")
+		if slices.Contains(known, first) {
+			return fmt.Sprintf(" (did you mean %q?)", ours)
+		}
+	}
+	if n := len(known); n > 0 && n <= 8 {
+		return fmt.Sprintf(" (known: %s)", strings.Join(known, ", "))
+	}
+	return ""
+}
+
+// closest is the candidate that a name was most likely meant to be; "": none is near. Of equally near ones it is the
+// first in the alphabet.
+func closest(name string, candidates []string) string {
+	best, least := "", 1+len(name)/4
+	for _, c := range slices.Sorted(slices.Values(candidates)) {
+		if d := distance(plain(name), plain(c)); d < least || d == least && best == "" {
+			best, least = c, d
+		}
+	}
+	if least >= max(len(name), 2) {
+		return "" // nothing of the name would be left
+	}
+	return best
+}
+
+func plain(s string) string {
+	return strings.ReplaceAll(strings.ToLower(s), "-", "_")
+}
+
+// distance counts the letters to insert, remove, replace or swap with their neighbour to make b of a.
+func distance(a, b string) int {
+	if len(a) > 64 || len(b) > 64 {
+		return 64 // nobody means that
+	}
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, last, row = last, row, before
+	}
+	return last[len(b)]
+}

@@ -1,0 +1,387 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// table is a TOML table that was walked: all that is in it is known and of its type.
+type table struct {
+	at     *place
+	vals   map[string]value
+	broken bool // something else stands where a table is wanted, which is said already
+}
+
+// value is a string, int64, bool, time.Duration, syscall.Signal, bytes, []text, *table or []*table, as the schema says;
+// or nil where that which is written is faulty, which is said already.
+type value struct {
+	at *place
+	is any
+}
+
+// text is a string of an array, with its place.
+type text struct {
+	at *place
+	s  string
+}
+
+// bytes is a size.
+type bytes int64
+
+// walker checks what was decoded against the schema.
+type walker struct {
+	who   string // what the faults are about: `process "api": `, or nothing
+	fault func(at *place, text string)
+}
+
+func (w *walker) say(at *place, format string, args ...any) {
+	w.fault(at, w.who+fmt.Sprintf(format, args...))
+}
+
+var nameForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*$`)
+
+// table walks a table. name is its key as it is written in messages, relative to whom they are about.
+func (w *walker) table(r *rule, m map[string]any, at *place, name string) *table {
+	t := &table{at: at, vals: map[string]value{}}
+	given := map[string]string{} // which key of those of which one may be given
+	for _, key := range slices.SortedFunc(maps.Keys(m), byLine(at)) {
+		below, place := r.find(key), at.key(key)
+		full := join(name, key)
+		if below == nil {
+			w.unknown(r, place, full, key)
+			continue
+		}
+		if first, ok := given[below.OneOf]; ok && below.OneOf != "" {
+			w.say(place, "%s: %s is given already (give one of %s)", full, join(name, first), below.OneOf)
+			continue
+		}
+		given[below.OneOf] = key
+		v, ok := w.enter(below, m[key], place, full, key)
+		if !ok {
+			v = nil
+		}
+		t.vals[key] = value{at: place, is: v}
+	}
+	return t
+}
+
+// enter walks the value of a key. Below a name of the user's choice, messages are about that name.
+func (w *walker) enter(r *rule, v any, at *place, full, key string) (any, bool) {
+	switch r.Path {
+	case "process.*", "socket.*":
+		kind, _, _ := strings.Cut(r.Path, ".")
+		w = &walker{who: fmt.Sprintf("%s %q: ", kind, key), fault: w.fault}
+		full = ""
+		if !nameForm.MatchString(key) {
+			w.say(at, "a name is a letter, and then letters, digits, _ and -%s", nearName(key))
+		}
+	case "defaults":
+		w = &walker{who: "defaults: ", fault: w.fault}
+		full = ""
+	}
+	return w.value(r, v, at, full)
+}
+
+// nearName suggests a name.
+func nearName(name string) string {
+	near := regexp.MustCompile(`[^A-Za-z0-9_-]+`).ReplaceAllString(name, "-")
+	if nameForm.MatchString(near) {
+		return fmt.Sprintf(" (did you mean %q?)", near)
+	}
+	return ""
+}
+
+// unknown says that there is no such key here.
+func (w *walker) unknown(r *rule, at *place, full, key string) {
+	if r.Path == "defaults" {
+		if _, ok := rules().keys["process"].any.keys[key]; ok {
+			w.say(at, "%s is of one process and cannot stand in [defaults] (write it in [process.NAME])", full)
+			return
+		}
+	}
+	w.say(at, "unknown key %q%s", full, didYouMean(key, r.names()))
+}
+
+// value walks one value; false: it is not what the schema says, or not to be had yet.
+func (w *walker) value(r *rule, v any, at *place, name string) (any, bool) {
+	if r.Type == Any {
+		return nil, false
+	}
+	got, ok := w.convert(r, v, at, name)
+	if t, isTable := got.(*table); r.NotYet && (!isTable || len(t.at.keys) == 0) {
+		w.say(at, "%s is not built yet: this version knows the key, and cannot do what it asks for", name)
+		return nil, false
+	}
+	return got, ok
+}
+
+// convert turns a decoded value into what the schema says.
+func (w *walker) convert(r *rule, v any, at *place, name string) (any, bool) {
+	switch v := v.(type) {
+	case string:
+		if r.Type&(String|Word|Duration|Signal|Size) != 0 {
+			return w.text(r, v, at, name)
+		}
+	case int64:
+		if r.Type&Integer != 0 {
+			return w.integer(r, v, at, name)
+		}
+	case bool:
+		if r.Type&Bool != 0 {
+			return v, true
+		}
+	case map[string]any:
+		if r.Type&Table != 0 {
+			return w.table(r, v, at, name), true
+		}
+	case []map[string]any:
+		if r.Type&Tables != 0 {
+			return w.tables(r, widen(v), at, name)
+		}
+	case []any:
+		switch {
+		case r.Type&Strings != 0:
+			return w.strings(v, at, name)
+		case r.Type&Tables != 0:
+			return w.tables(r, v, at, name)
+		case r.Type&Integers != 0:
+			return w.integers(v, at, name)
+		}
+	}
+	w.say(at, "%s: %s is wanted, not %s%s", name, wanted(r), described(v), meant(r, v))
+	return nil, false
+}
+
+// text walks a string, which may stand for something else.
+func (w *walker) text(r *rule, s string, at *place, name string) (any, bool) {
+	if strings.IndexByte(s, 0) >= 0 {
+		w.say(at, "%s: there is a zero byte in it, which no program can be given", name)
+		return nil, false
+	}
+	if slices.Contains(r.Words, s) {
+		return s, true
+	}
+	var got any
+	var err error
+	switch {
+	case r.Type&Duration != 0:
+		got, err = parseDuration(s, r.Zero)
+	case r.Type&Signal != 0:
+		got, err = stopSignal(s)
+	case r.Type&Size != 0:
+		var n int64
+		n, err = parseSize(s)
+		got = bytes(n)
+	case r.Type&Word != 0:
+		err = fmt.Errorf("%q is none of %s%s", s, strings.Join(r.Words, ", "), nearWord(s, r.Words))
+	case r.Type&String != 0:
+		got = s
+	}
+	if err != nil {
+		w.say(at, "%s: %v", name, err)
+		return nil, false
+	}
+	return got, true
+}
+
+func stopSignal(s string) (syscall.Signal, error) {
+	sig, err := parseSignal(s)
+	if err != nil {
+		return 0, err
+	}
+	return sig, checkStopSignal(sig)
+}
+
+func (w *walker) integer(r *rule, n int64, at *place, name string) (any, bool) {
+	if limits := r.Range; limits != [2]int64{} && (n < limits[0] || n > limits[1]) {
+		w.say(at, "%s: %d is not between %d and %d", name, n, limits[0], limits[1])
+		return nil, false
+	}
+	return n, true
+}
+
+func (w *walker) strings(items []any, at *place, name string) (any, bool) {
+	texts := make([]text, 0, len(items))
+	for i, item := range items {
+		s, ok := item.(string)
+		switch {
+		case !ok:
+			w.say(at.item(i), "%s: item %d: a string is wanted, not %s%s", name, i+1, described(item), quoted(item))
+		case strings.IndexByte(s, 0) >= 0:
+			w.say(at.item(i), "%s: item %d: there is a zero byte in it, which no program can be given", name, i+1)
+		default:
+			texts = append(texts, text{at: at.item(i), s: s})
+		}
+	}
+	return texts, len(texts) == len(items)
+}
+
+func (w *walker) integers(items []any, at *place, name string) (any, bool) {
+	ok := true
+	for i, item := range items {
+		if _, is := item.(int64); !is {
+			w.say(at.item(i), "%s: item %d: an integer is wanted, not %s", name, i+1, described(item))
+			ok = false
+		}
+	}
+	return items, ok
+}
+
+func (w *walker) tables(r *rule, items []any, at *place, name string) (any, bool) {
+	tables := make([]*table, 0, len(items))
+	for i, item := range items {
+		if m, ok := item.(map[string]any); ok {
+			tables = append(tables, w.table(r, m, at.item(i), name))
+		} else {
+			w.say(at.item(i), "%s: item %d: a table is wanted, not %s", name, i+1, described(item))
+		}
+	}
+	return tables, len(tables) == len(items)
+}
+
+func widen(tables []map[string]any) []any {
+	wide := make([]any, len(tables))
+	for i, t := range tables {
+		wide[i] = t
+	}
+	return wide
+}
+
+func join(name, key string) string {
+	if name == "" {
+		return key
+	}
+	return name + "." + key
+}
+
+// byLine orders the keys of a table as they are written.
+func byLine(at *place) func(a, b string) int {
+	return func(a, b string) int {
+		if d := at.key(a).line - at.key(b).line; d != 0 {
+			return d
+		}
+		return strings.Compare(a, b)
+	}
+}
+
+// wanted names the types a key may have.
+func wanted(r *rule) string {
+	names := []struct {
+		t    Type
+		name string
+	}{
+		{String, "a string"},
+		{Signal, `the name of a signal`},
+		{Size, `a size such as "10MiB"`},
+		{Duration, `a duration such as "10s"`},
+		{Word, "one of " + strings.Join(r.Words, ", ")},
+		{Integer, "an integer"},
+		{Bool, "true or false"},
+		{Strings, "an array of strings"},
+		{Integers, "an array of integers"},
+		{Tables, "an array of tables"},
+		{Table, "a table"},
+	}
+	var parts []string
+	for _, n := range names {
+		if r.Type&n.t != 0 {
+			parts = append(parts, n.name)
+		}
+	}
+	return strings.Join(parts, " or ")
+}
+
+// described names what stands there instead.
+func described(v any) string {
+	switch v := v.(type) {
+	case string:
+		return "a string"
+	case int64:
+		return fmt.Sprintf("the number %d", v)
+	case float64:
+		return fmt.Sprintf("the number %v", v)
+	case bool:
+		return fmt.Sprintf("%v", v)
+	case time.Time:
+		return "a date"
+	case map[string]any:
+		return "a table"
+	case []map[string]any, []any:
+		return "an array"
+	}
+	return fmt.Sprintf("a %T", v)
+}
+
+func nearWord(s string, words []string) string {
+	if near := closest(s, words); near != "" {
+		return fmt.Sprintf(" (did you mean %q?)", near)
+	}
+	return ""
+}
+
+func quoted(v any) string {
+	switch v.(type) {
+	case int64, float64, bool:
+		return fmt.Sprintf(" (did you mean \"%v\"?)", v)
+	}
+	return ""
+}
+
+// meant suggests how the value may have been meant.
+func meant(r *rule, v any) string {
+	switch v := v.(type) {
+	case string:
+		return meantByText(r, v)
+	case int64:
+		if r.Type&Signal != 0 {
+			if name, ok := signalName(syscall.Signal(v)); ok {
+				return fmt.Sprintf(": did you mean %q?", name)
+			}
+			return ""
+		}
+		return meantByNumber(r, fmt.Sprint(v))
+	case float64:
+		return meantByNumber(r, fmt.Sprint(v))
+	case bool:
+		if r.Type&String != 0 {
+			return quoted(v)
+		}
+	}
+	return ""
+}
+
+func meantByNumber(r *rule, number string) string {
+	switch {
+	case r.Type&Duration != 0:
+		return fmt.Sprintf(": did you mean %q?", number+"s")
+	case r.Type&Size != 0:
+		return fmt.Sprintf(": did you mean %q?", number+"B")
+	case r.Type&String != 0:
+		return fmt.Sprintf(": did you mean %q?", number)
+	}
+	return ""
+}
+
+func meantByText(r *rule, s string) string {
+	switch {
+	case r.Type&Strings != 0 && r.OneOf == "command or shell":
+		return fmt.Sprintf(": did you mean [%s], or shell = %q?", quoteAll(strings.Fields(s)), s)
+	case r.Type&Strings != 0:
+		return fmt.Sprintf(": did you mean [%q]?", s)
+	case r.Type&Integer != 0 && bareNumber.MatchString(s), r.Type&Bool != 0 && (s == "true" || s == "false"):
+		return fmt.Sprintf(": did you mean %s?", s)
+	}
+	return ""
+}
+
+func quoteAll(words []string) string {
+	for i, w := range words {
+		words[i] = fmt.Sprintf("%q", w)
+	}
+	return strings.Join(words, ", ")
+}
