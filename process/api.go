@@ -12,7 +12,7 @@ type Spec struct {
 	Argv  []string   // Argv[0] is looked up in the PATH of Env, after Dir, unless it has a slash
 	Dir   string     // absolute
 	Env   []string   // whole, nothing is added
-	Files []*os.File // its descriptors from 0 on; nil is /dev/null for 0 to 2
+	Files []*os.File // its descriptors from 0 on; nil is /dev/null
 	Hook  bool       // a hook: the same, but Sweep and reports tell it apart
 }
 
@@ -27,7 +27,8 @@ type (
 		PID int
 	}
 
-	// Exited says that the main process was reaped, with how many others of its tree alive.
+	// Exited says that the main process was reaped, with how many others of its tree are left. Where there are none,
+	// Empty follows at once.
 	Exited struct {
 		Run    uint64
 		Status syscall.WaitStatus

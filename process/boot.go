@@ -1,0 +1,116 @@
+package process
+
+import (
+	"math"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Booted is what Boot hands out.
+type Booted struct {
+	// Signals brings the signals that are meant for the program, in the order they came in. It has room for all of
+	// them at once; the kernel itself merges equal ones.
+	Signals chan os.Signal
+}
+
+// Boot is the program's first act. Until its handlers are in, a signal kills the program, or, where it is PID 1, is
+// dropped by the kernel (signal(7), pid_namespaces(7)).
+//
+// It listens to TERM, INT, QUIT, HUP, USR1 and USR2, and as PID 1 to every signal that can be caught and has no other
+// duty, because images name many different ones as their stop signal. What a terminal sends by itself (WINCH, TSTP,
+// TTIN, TTOU) is left out as PID 1 of a terminal.
+//
+// It also keeps from our children what our own parent left behind: signals it ignored, and descriptors from 3 on.
+func Boot() *Booted {
+	b := &Booted{Signals: make(chan os.Signal, 128)}
+	signal.Notify(b.Signals, listened(os.Getpid() == 1, hasTerminal)...)
+	// Go resets on exec only what it handles itself, so what we inherited as ignored is caught and thrown away. Without
+	// a handler for PIPE of its own, Go would end the program when a reader of our output goes away; XFSZ ends whoever
+	// lets his log file grow above a limit.
+	away := append(ignored(), syscall.SIGPIPE, syscall.SIGXFSZ)
+	signal.Notify(make(chan os.Signal, 1), away...)
+	closeOnExec()
+	return b
+}
+
+// listened lists the signals that are meant for the program.
+func listened(pid1 bool, terminal func() bool) []os.Signal {
+	if !pid1 {
+		return []os.Signal{
+			syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2,
+		}
+	}
+	out := map[syscall.Signal]bool{
+		syscall.SIGKILL: true, syscall.SIGSTOP: true, // cannot be caught
+		syscall.SIGCHLD: true, syscall.SIGCONT: true, syscall.SIGPIPE: true, // have another duty
+		syscall.SIGURG: true, syscall.SIGPROF: true, // the runtime's
+		syscall.SIGSEGV: true, syscall.SIGBUS: true, syscall.SIGFPE: true, syscall.SIGILL: true, // our own faults
+		syscall.SIGTRAP: true, syscall.SIGABRT: true, syscall.SIGSYS: true, syscall.SIGXFSZ: true,
+	}
+	if terminal() {
+		for _, s := range []syscall.Signal{syscall.SIGWINCH, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU} {
+			out[s] = true
+		}
+	}
+	var in []os.Signal
+	for s := syscall.Signal(1); s <= sigMax; s++ {
+		if !out[s] {
+			in = append(in, s)
+		}
+	}
+	return in
+}
+
+func hasTerminal() bool {
+	fd, err := unix.Open("/dev/tty", unix.O_RDWR|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
+	if err != nil {
+		return false
+	}
+	unix.Close(fd)
+	return true
+}
+
+// ignored lists the signals whose disposition is "ignore", as a shell leaves INT and QUIT to what it runs with "&", and
+// nohup leaves HUP. Source: SigIgn of proc_pid_status(5), a mask in hexadecimal.
+func ignored() []os.Signal {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return nil
+	}
+	var in []os.Signal
+	for line := range strings.Lines(string(status)) {
+		field, ok := strings.CutPrefix(line, "SigIgn:")
+		if !ok {
+			continue
+		}
+		mask, _ := strconv.ParseUint(strings.TrimSpace(field), 16, 64)
+		for s := syscall.Signal(1); s <= sigMax; s++ {
+			if mask&(1<<(s-1)) != 0 {
+				in = append(in, s)
+			}
+		}
+	}
+	return in
+}
+
+// closeOnExec keeps inherited descriptors from 3 on from our children. Go marks those that it opens itself.
+func closeOnExec() {
+	if unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) == nil {
+		return
+	}
+	// Kernels before 5.11 do not have it.
+	names, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return
+	}
+	for _, n := range names {
+		if fd, err := strconv.Atoi(n.Name()); err == nil && fd >= 3 {
+			unix.CloseOnExec(fd)
+		}
+	}
+}

@@ -1,0 +1,175 @@
+package process
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// groups is our part of the cgroup v2 hierarchy (cgroups(7)): a folder below the cgroup we run in, and in it one per
+// run, called NAME.RUN. It is used where the kernel grants it.
+type groups struct {
+	root string // the folder in the file system
+	path string // the same as /proc/PID/cgroup tells it
+}
+
+// newGroups makes the folder, or tells why there can be none.
+func newGroups(proc *procfs, name string) (*groups, error) {
+	own, path, err := ownGroup(proc)
+	if err != nil {
+		return nil, err
+	}
+	// A child may be put below only by whoever may write to the common ancestor's cgroup.procs.
+	if err := unix.Access(filepath.Join(own, "cgroup.procs"), unix.W_OK); err != nil {
+		return nil, fmt.Errorf("cannot write %s/cgroup.procs: %w", own, err)
+	}
+	base := fmt.Sprintf("lastout-%s-%d", name, proc.own)
+	for n := 1; ; n++ {
+		dir := base
+		if n > 1 {
+			dir += "-" + strconv.Itoa(n)
+		}
+		g := &groups{root: filepath.Join(own, dir), path: filepath.Join(path, dir)}
+		err := os.Mkdir(g.root, 0o755)
+		if errors.Is(err, os.ErrExist) && n < 100 {
+			removeGroup(g.root) // of a supervisor that had our pid, if nobody is in it
+			if err = os.Mkdir(g.root, 0o755); errors.Is(err, os.ErrExist) {
+				continue
+			}
+		}
+		if err != nil {
+			return nil, fmt.Errorf("cannot make a cgroup: %w", err)
+		}
+		if err := unix.Access(filepath.Join(g.root, "cgroup.procs"), unix.W_OK); err != nil {
+			removeGroup(g.root)
+			return nil, fmt.Errorf("cannot write %s/cgroup.procs: %w", g.root, err)
+		}
+		return g, nil
+	}
+}
+
+// ownGroup finds the cgroup we run in. Hosts that also use version 1 mount version 2 somewhere below /sys/fs/cgroup,
+// and a container may see only a part of the hierarchy.
+func ownGroup(proc *procfs) (dir, path string, err error) {
+	b, err := proc.read("self/cgroup")
+	if err != nil {
+		return "", "", err
+	}
+	path, ok := unifiedPath(b)
+	if !ok {
+		return "", "", errors.New("no cgroup v2 here")
+	}
+	mounts, err := proc.read("self/mountinfo")
+	if err != nil {
+		return "", "", err
+	}
+	for line := range bytes.Lines(mounts) {
+		root, at, ok := cgroup2Mount(string(line))
+		if !ok {
+			continue
+		}
+		if rel, err := filepath.Rel(root, path); err == nil && rel != ".." && !strings.HasPrefix(rel, "../") {
+			return filepath.Join(at, rel), path, nil
+		}
+	}
+	return "", "", errors.New("our own cgroup is not mounted")
+}
+
+// unifiedPath takes the line of version 2 out of /proc/PID/cgroup.
+func unifiedPath(b []byte) (string, bool) {
+	for line := range bytes.Lines(b) {
+		if path, ok := bytes.CutPrefix(line, []byte("0::")); ok {
+			return strings.TrimSuffix(strings.TrimSuffix(string(path), "\n"), " (deleted)"), true
+		}
+	}
+	return "", false
+}
+
+// cgroup2Mount reads a line of proc_pid_mountinfo(5): which part of the hierarchy is mounted, and where.
+func cgroup2Mount(line string) (root, at string, ok bool) {
+	head, tail, ok := strings.Cut(line, " - ")
+	f := strings.Fields(head)
+	if !ok || len(f) < 5 || !strings.HasPrefix(tail, "cgroup2 ") {
+		return "", "", false
+	}
+	return unescape(f[3]), unescape(f[4]), true
+}
+
+// unescape undoes the octal escapes of blank, tab, newline and backslash.
+func unescape(s string) string {
+	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
+}
+
+// make makes the cgroup of a run and returns its folder.
+func (g *groups) make(run uint64, name string) (string, error) {
+	dir := filepath.Join(g.root, strings.ReplaceAll(name, "/", "-")+"."+strconv.FormatUint(run, 10))
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return "", fmt.Errorf("cannot make a cgroup: %w", err)
+	}
+	return dir, nil
+}
+
+// run tells whose cgroup a process is in, from its /proc/PID/cgroup.
+func (g *groups) run(b []byte) (uint64, bool) {
+	path, ok := unifiedPath(b)
+	if !ok {
+		return 0, false
+	}
+	rest, ok := strings.CutPrefix(path, strings.TrimSuffix(g.path, "/")+"/")
+	if !ok {
+		return 0, false
+	}
+	dir, _, _ := strings.Cut(rest, "/")
+	run, err := strconv.ParseUint(dir[strings.LastIndexByte(dir, '.')+1:], 10, 64)
+	return run, err == nil && run != 0
+}
+
+// populated says whether a process that is no zombie is in the cgroup or below.
+func populated(dir string) bool {
+	b, err := os.ReadFile(filepath.Join(dir, "cgroup.events"))
+	return err == nil && bytes.Contains(b, []byte("populated 1"))
+}
+
+// killGroup kills all who are in the cgroup or below, also those that kill(2) may not reach. Kernels before 5.14 do not
+// have it.
+func killGroup(dir string) error {
+	return os.WriteFile(filepath.Join(dir, "cgroup.kill"), []byte("1"), 0)
+}
+
+// groupMembers lists the processes in the cgroup and below, without zombies.
+func groupMembers(dir string) []int {
+	var pids []int
+	_ = filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			return nil // gone meanwhile, or a file
+		}
+		b, _ := os.ReadFile(filepath.Join(path, "cgroup.procs"))
+		for f := range bytes.FieldsSeq(b) {
+			if pid, err := strconv.Atoi(string(f)); err == nil && pid > 0 {
+				pids = append(pids, pid)
+			}
+		}
+		return nil
+	})
+	return pids
+}
+
+// removeGroup removes the cgroup and what was made below it, as far as nobody is in there.
+func removeGroup(dir string) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			removeGroup(filepath.Join(dir, e.Name()))
+		}
+	}
+	_ = unix.Rmdir(dir)
+}

@@ -1,0 +1,3 @@
+package process
+
+func helper(name string, args []string) int { return 99 }

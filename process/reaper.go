@@ -1,0 +1,292 @@
+package process
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Options is what a Reaper is made with.
+type Options struct {
+	Name     string      // of the tree; part of the name of its cgroup
+	NoCgroup bool        // do without, also where cgroups could be had
+	Notify   func(Event) // called in order, by one goroutine at a time; must not block
+}
+
+// Reaper starts children and is the only one to reap them. There is one in a program, for it waits for every child.
+type Reaper struct {
+	name   string
+	notify func(Event)
+	proc   *procfs
+	tags   tags
+	null   *os.File // what a child gets where it is given no file
+
+	sigchld chan os.Signal
+	wake    chan struct{} // something other than an exit is to be looked at
+	stop    chan struct{}
+	stopped chan struct{}
+
+	// still is held while children are reaped, and by whoever needs that none is: as long as it is held, the pid of a
+	// child stays that child's, and the list of children is exact. It is taken before mu, and never across a fork.
+	still   sync.Mutex
+	orphans map[int]uint64 // direct children that are no main process, and whose they are; of still
+
+	mu      sync.Mutex
+	closed  bool
+	runs    map[uint64]*run // all that are being started or not empty yet
+	leaders map[int]*run    // the main processes that are not reaped, by pid
+	pending map[uint64]*run // of these an orphan's end is of interest: exited or killing
+	dirty   []*run          // to be looked at, in the order of their exits
+	spawn   spawning
+	sweep   *sweep
+
+	groups  *groups // nil: no cgroups
+	proven  bool    // a child was put into a cgroup by clone3
+	noGroup error   // why there are none
+	watch   *groupWatch
+
+	queue      []Event // to be delivered
+	delivering bool
+}
+
+// run is one life as the reaper knows it.
+type run struct {
+	id     uint64
+	name   string
+	pid    int // 0 while it is being started
+	pidfd  int // -1: none, or reaped
+	group  string
+	status syscall.WaitStatus
+
+	exited    bool // the main process is reaped
+	told      bool // Exited was emitted
+	killing   bool
+	forgotten bool
+	dirty     bool // it is in the list of those to be looked at
+	watching  bool // for changes of cgroup.events
+}
+
+// spawning is the fork under way. Its child may be reaped before anybody knows its pid.
+type spawning struct {
+	run   uint64 // 0: none
+	count uint64 // forks begun so far
+	early map[int]syscall.WaitStatus
+}
+
+// New makes this process a subreaper, looks what the kernel has, and begins to reap.
+func New(o Options) (*Reaper, error) {
+	proc, err := openProc()
+	if err != nil {
+		return nil, err
+	}
+	t, err := inheritedTags()
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return nil, fmt.Errorf("cannot become a subreaper: %w", err)
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	r := &Reaper{
+		name: o.Name, notify: o.Notify, proc: proc, tags: t, null: null,
+		sigchld: make(chan os.Signal, 1), wake: make(chan struct{}, 1),
+		stop: make(chan struct{}), stopped: make(chan struct{}),
+		runs: map[uint64]*run{}, leaders: map[int]*run{}, pending: map[uint64]*run{}, orphans: map[int]uint64{},
+	}
+	if o.NoCgroup {
+		r.noGroup = fmt.Errorf("not wanted")
+	} else if r.groups, err = newGroups(proc, o.Name); err != nil {
+		r.noGroup = err
+	} else {
+		r.watch = newGroupWatch(r.groupChanged)
+	}
+	signal.Notify(r.sigchld, syscall.SIGCHLD)
+	go r.loop()
+	return r, nil
+}
+
+// Close ends the reaping and removes the cgroups. Children that still run are left alone.
+func (r *Reaper) Close() error {
+	r.mu.Lock()
+	if r.closed {
+		r.mu.Unlock()
+		return nil
+	}
+	r.closed = true
+	r.mu.Unlock()
+	signal.Stop(r.sigchld)
+	close(r.stop)
+	<-r.stopped
+	for _, x := range r.runs {
+		x.closePidfd()
+	}
+	if r.watch != nil {
+		r.watch.close()
+	}
+	var err error
+	if r.groups != nil {
+		removeGroup(r.groups.root)
+		if _, err2 := os.Stat(r.groups.root); err2 == nil {
+			err = fmt.Errorf("cannot remove %s: somebody is in there", r.groups.root)
+		}
+	}
+	r.null.Close()
+	r.proc.close()
+	return err
+}
+
+// loop reaps. SIGCHLD is a wake-up and no evidence: equal signals are merged.
+func (r *Reaper) loop() {
+	defer close(r.stopped)
+	r.poke() // children that we were started with may have ended already
+	for {
+		select {
+		case <-r.stop:
+			return
+		case <-r.sigchld:
+		case <-r.wake:
+		}
+		for more := true; more; {
+			r.still.Lock()
+			more = r.reap()
+			r.settle()
+			r.still.Unlock()
+			r.deliver()
+		}
+	}
+}
+
+// poke wakes the loop.
+func (r *Reaper) poke() {
+	select {
+	case r.wake <- struct{}{}:
+	default: // it will look anyway
+	}
+}
+
+// batch is how many are reaped before it is decided what that means: many, because to decide costs a look at all
+// children, and bounded, because a tree that forks on and on must not keep us from it.
+const batch = 128
+
+// reap reaps those that have ended, and says whether there may be more.
+func (r *Reaper) reap() (more bool) {
+	for range batch {
+		pid := endedChild()
+		if pid == 0 {
+			return false
+		}
+		r.reapOne(pid)
+	}
+	return true
+}
+
+// reapOne reaps a zombie. It is looked at first, for then it is still in /proc; that takes no lock, so the main process
+// of a run may become known meanwhile.
+func (r *Reaper) reapOne(pid int) {
+	r.mu.Lock()
+	_, leader := r.leaders[pid]
+	spawn := r.spawn
+	concern := !leader && (spawn.run != 0 || len(r.pending) > 0 || r.sweep != nil)
+	r.mu.Unlock()
+	var whose uint64
+	if concern {
+		whose = r.adoptee(pid)
+	}
+
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var status syscall.WaitStatus
+	if got, err := wait4(pid, &status); err != nil || got != pid {
+		return // fork's own, which failed to exec, and was waited for by whoever forked
+	}
+	delete(r.orphans, pid)
+	if x := r.leaders[pid]; x != nil {
+		delete(r.leaders, pid)
+		r.leaderEnded(x, status)
+		return
+	}
+	if spawn.run != 0 && spawn.count == r.spawn.count && (whose == spawn.run || whose == 0) {
+		r.spawn.early[pid] = status
+	}
+	r.orphanEnded(whose)
+}
+
+// leaderEnded notes that the main process of a run was reaped. The lock is held.
+func (r *Reaper) leaderEnded(x *run, status syscall.WaitStatus) {
+	x.exited, x.status = true, status
+	x.closePidfd()
+	r.pending[x.id] = x
+	r.mark(x)
+}
+
+// orphanEnded notes that one of a run's descendants was reaped; 0 may be anybody's. The lock is held.
+func (r *Reaper) orphanEnded(whose uint64) {
+	if r.sweep != nil {
+		r.sweep.dirty = true
+	}
+	if whose == 0 {
+		for _, x := range r.pending {
+			r.mark(x)
+		}
+	} else if x := r.pending[whose]; x != nil {
+		r.mark(x)
+	}
+}
+
+// mark notes that a run is to be looked at. The lock is held.
+func (r *Reaper) mark(x *run) {
+	if !x.dirty {
+		x.dirty = true
+		r.dirty = append(r.dirty, x)
+	}
+}
+
+// groupChanged is called when the cgroup.events of a run that is waited for has changed.
+func (r *Reaper) groupChanged() {
+	r.mu.Lock()
+	for _, x := range r.pending {
+		if x.watching {
+			r.mark(x)
+		}
+	}
+	r.mu.Unlock()
+	r.poke()
+}
+
+func (x *run) closePidfd() {
+	if x.pidfd >= 0 {
+		unix.Close(x.pidfd)
+		x.pidfd = -1
+	}
+}
+
+// emit puts an event into the queue. The lock is held.
+func (r *Reaper) emit(e Event) { r.queue = append(r.queue, e) }
+
+// deliver hands out what is queued, without the lock, so that whoever is notified may call us. One goroutine does it at
+// a time; what is queued meanwhile, it delivers too.
+func (r *Reaper) deliver() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.delivering {
+		return
+	}
+	r.delivering = true
+	for len(r.queue) > 0 {
+		q := r.queue
+		r.queue = nil
+		r.mu.Unlock()
+		for _, e := range q {
+			r.notify(e)
+		}
+		r.mu.Lock()
+	}
+	r.delivering = false
+}

@@ -1,0 +1,202 @@
+package process
+
+import (
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// settle decides what the last exits mean. It is called with still held, right after a batch was reaped.
+func (r *Reaper) settle() {
+	r.mu.Lock()
+	dirty := r.dirty
+	r.dirty = nil
+	for _, x := range dirty {
+		x.dirty = false
+	}
+	swept := r.sweep != nil && r.sweep.dirty
+	r.mu.Unlock()
+	if len(dirty) == 0 && !swept {
+		return
+	}
+	adopted := r.adopted()
+	for _, x := range dirty {
+		r.settleRun(x, adopted[x.id])
+	}
+	if swept {
+		r.sweepOn()
+	}
+}
+
+// settleRun looks whether a run is empty, whose adopted children are given, and if not whether somebody is to be killed.
+func (r *Reaper) settleRun(x *run, adopted []int) {
+	r.mu.Lock()
+	exited, told, killing := x.exited, x.told, x.killing
+	r.mu.Unlock()
+	if !exited {
+		if killing {
+			r.killTree(x)
+		}
+		return
+	}
+	empty := len(adopted) == 0 && !r.inGroup(x)
+	left := 0
+	if !empty && !told {
+		left = max(1, len(r.membersOf(x, adopted)))
+	}
+
+	r.mu.Lock()
+	if !told && !x.forgotten {
+		r.emit(Exited{Run: x.id, Status: x.status, Left: left})
+	}
+	x.told = true
+	if empty {
+		delete(r.runs, x.id)
+		delete(r.pending, x.id)
+		if !x.forgotten {
+			r.emit(Empty{Run: x.id})
+		}
+	}
+	r.mu.Unlock()
+	switch {
+	case empty && x.group != "":
+		removeGroup(x.group)
+	case !empty && killing:
+		r.killTree(x)
+	}
+}
+
+// inGroup says whether somebody is in the cgroup of a run whose main process has ended. It is read at each reap, for
+// the kernel holds notices of changes back; they are for whoever ends without being our child.
+func (r *Reaper) inGroup(x *run) bool {
+	if x.group == "" || !populated(x.group) {
+		return false
+	}
+	if r.watch != nil && !x.watching {
+		x.watching = true
+		r.watch.add(x.group)
+		return populated(x.group) // it may have changed before the watch was in
+	}
+	return true
+}
+
+// adopted lists the direct children that are no main process, by the run they belong to; 0 is nobody's. It is called
+// with still held.
+func (r *Reaper) adopted() map[uint64][]int {
+	pids := r.direct()
+	by := map[uint64][]int{}
+	known := make(map[int]uint64, len(r.orphans))
+	var unknown []int
+	r.mu.Lock()
+	spawning := r.spawn.run
+	for _, pid := range pids {
+		if r.leaders[pid] != nil {
+			continue
+		}
+		if whose, ok := r.orphans[pid]; ok {
+			known[pid] = whose
+			by[whose] = append(by[whose], pid)
+		} else {
+			unknown = append(unknown, pid)
+		}
+	}
+	r.mu.Unlock()
+	for _, pid := range unknown {
+		whose := r.adoptee(pid)
+		by[whose] = append(by[whose], pid)
+		if spawning == 0 {
+			known[pid] = whose // else it may be the child that is being started
+		}
+	}
+	r.orphans = known
+	return by
+}
+
+// direct lists our children, zombies included. Nobody but us reaps them, except fork, when exec failed: that may hide
+// one from the list, so while a child is being started the list is read twice.
+func (r *Reaper) direct() []int {
+	r.mu.Lock()
+	before := r.spawn
+	r.mu.Unlock()
+	pids := r.proc.children(r.proc.own)
+	r.mu.Lock()
+	after := r.spawn
+	r.mu.Unlock()
+	if before.run == 0 && before.count == after.count {
+		return pids
+	}
+	pids = append(pids, r.proc.children(r.proc.own)...)
+	slices.Sort(pids)
+	return slices.Compact(pids)
+}
+
+// adoptee tells to which run a direct child belongs that is no main process; 0 is nobody. It goes by the cgroup, by the
+// tag, and for a program that changed its limits by the process group, whose number stays taken as long as there is
+// anybody in it. It is called with still held.
+func (r *Reaper) adoptee(pid int) uint64 {
+	if whose, ok := r.orphans[pid]; ok {
+		return whose
+	}
+	if whose := r.marked(pid); whose != 0 {
+		return whose
+	}
+	pgid, err := unix.Getpgid(pid)
+	if err != nil {
+		return 0
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, x := range r.runs {
+		if x.pid == pgid && pgid != 0 {
+			return x.id
+		}
+	}
+	return 0
+}
+
+// marked tells which run's mark a process carries: its cgroup, or its tag.
+func (r *Reaper) marked(pid int) uint64 {
+	dir := itoa(pid)
+	if g := r.grouped(); g != nil {
+		if b, err := r.proc.read(dir + "/cgroup"); err == nil {
+			if whose, ok := g.run(b); ok {
+				return whose
+			}
+		}
+	}
+	b, err := r.proc.read(dir + "/limits")
+	if err != nil {
+		return 0
+	}
+	hard, ok := hardRTTime(b)
+	if !ok {
+		return 0
+	}
+	return r.tags.run(hard)
+}
+
+// grouped returns our cgroups, where there are any.
+func (r *Reaper) grouped() *groups {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.noGroup != nil {
+		return nil
+	}
+	return r.groups
+}
+
+// membersOf lists the living tree of a run, whose adopted children are given. It is called with still held.
+func (r *Reaper) membersOf(x *run, adopted []int) []stat {
+	roots := slices.Clone(adopted)
+	r.mu.Lock()
+	if !x.exited && x.pid != 0 {
+		roots = append([]int{x.pid}, roots...)
+	}
+	group := x.group
+	r.mu.Unlock()
+	if group != "" {
+		roots = append(roots, groupMembers(group)...)
+	}
+	all := r.proc.tree(roots)
+	return slices.DeleteFunc(all, stat.dead)
+}

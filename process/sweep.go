@@ -1,0 +1,135 @@
+package process
+
+import (
+	"slices"
+	"syscall"
+)
+
+// sweep is a Sweep that is not over.
+type sweep struct {
+	sig   syscall.Signal
+	told  map[identity]bool
+	dirty bool
+}
+
+// Forget says that nobody waits for a run any more: it brings no more events, and what is left of it belongs to nobody.
+func (r *Reaper) Forget(run uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if x := r.runs[run]; x != nil {
+		x.forgotten = true
+	}
+}
+
+// Sweep sends a signal to all descendants that belong to no living run, and to those that come to be so later. Swept
+// comes once none is left; with report also at once, with those who are there. A new Sweep takes the place of an older
+// one.
+func (r *Reaper) Sweep(sig syscall.Signal, report bool) {
+	r.still.Lock()
+	r.mu.Lock()
+	r.sweep = &sweep{sig: sig, told: map[identity]bool{}}
+	r.mu.Unlock()
+	left := r.sweepOn()
+	if report && len(left) > 0 {
+		r.mu.Lock()
+		r.emit(Swept{Left: left})
+		r.mu.Unlock()
+	}
+	r.still.Unlock()
+	r.deliver()
+}
+
+// sweepOn goes on with the sweep and returns who is left. It is called with still held.
+func (r *Reaper) sweepOn() []Member {
+	r.mu.Lock()
+	s := r.sweep
+	s.dirty = false
+	r.mu.Unlock()
+	if s.sig == syscall.SIGKILL {
+		s.told = map[identity]bool{} // who could not be killed may have changed his user
+		r.killForgottenGroups()
+	}
+	if s.sig != 0 {
+		r.strike(s.sig, s.told, func() []int { pids, _ := r.strays(); return pids })
+	}
+	left := r.leftOver()
+	if len(left) == 0 {
+		r.mu.Lock()
+		r.sweep = nil
+		r.emit(Swept{})
+		r.mu.Unlock()
+	}
+	return left
+}
+
+// strays lists the direct children that belong to no living run, and whose they were. It is called with still held.
+func (r *Reaper) strays() (pids []int, whose map[int]uint64) {
+	adopted := r.adopted()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	whose = map[int]uint64{}
+	add := func(run uint64, of ...int) {
+		for _, pid := range of {
+			pids = append(pids, pid)
+			whose[pid] = run
+		}
+	}
+	for run, of := range adopted {
+		if x := r.runs[run]; (x == nil || x.forgotten) && (run != 0 || r.spawn.run == 0) {
+			add(run, of...)
+		}
+	}
+	for _, x := range r.leaders {
+		if x.forgotten {
+			add(x.id, x.pid)
+		}
+	}
+	slices.Sort(pids)
+	return pids, whose
+}
+
+// killForgottenGroups reaches those of a forgotten run that kill(2) may not.
+func (r *Reaper) killForgottenGroups() {
+	r.mu.Lock()
+	var groups []string
+	for _, x := range r.runs {
+		if x.forgotten && x.group != "" {
+			groups = append(groups, x.group)
+		}
+	}
+	r.mu.Unlock()
+	for _, g := range groups {
+		_ = killGroup(g) // those who are left are reported
+	}
+}
+
+// leftOver lists the strays and their descendants. It is called with still held.
+func (r *Reaper) leftOver() []Member {
+	pids, whose := r.strays()
+	var left []Member
+	for _, pid := range pids {
+		for _, s := range r.proc.tree([]int{pid}) {
+			if !s.dead() {
+				left = append(left, Member{PID: s.pid, Run: whose[pid], Comm: s.comm})
+			}
+		}
+	}
+	return left
+}
+
+// Members lists the living processes of a run's tree, the main process first.
+func (r *Reaper) Members(run uint64) []Member {
+	r.still.Lock()
+	defer r.still.Unlock()
+	r.mu.Lock()
+	x := r.runs[run]
+	r.mu.Unlock()
+	if x == nil {
+		return nil
+	}
+	var members []Member
+	for _, s := range r.membersOf(x, r.adopted()[run]) {
+		members = append(members, Member{PID: s.pid, Run: run, Comm: s.comm})
+	}
+	return members
+}
