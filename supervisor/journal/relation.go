@@ -35,6 +35,10 @@ func newRelation(nodes []NodeRecord) *relation {
 	for i, n := range nodes {
 		for _, x := range n.Outlives {
 			delete(edges, [2]int{i, r.id[x]})
+		}
+	}
+	for i, n := range nodes {
+		for _, x := range n.Outlives {
 			edges[[2]int{r.id[x], i}] = true
 		}
 	}

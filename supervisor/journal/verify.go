@@ -20,7 +20,9 @@ type Violation struct {
 	Text      string
 }
 
-func (v Violation) String() string { return fmt.Sprintf("line %d: %s: %s", v.Line, v.Guarantee, v.Text) }
+func (v Violation) String() string {
+	return fmt.Sprintf("line %d: %s: %s", v.Line, v.Guarantee, v.Text)
+}
 
 // Verify checks the guarantees on a journal. It shares nothing with the planner and the machine: the order is worked
 // out anew from the header, and who lives is counted from what was started, reaped and declared lost.
