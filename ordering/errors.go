@@ -86,15 +86,16 @@ func (e *RoleError) Error() string {
 	}
 }
 
-// suggest is the name nearest to what was written, or nothing where none comes near. Of equally near ones the first
-// declared is taken.
+// suggest is the name nearest to what was written, or nothing where none comes near or the two have nothing in common.
+// Of equally near ones the first declared is taken.
 func suggest(written string, nodes []Node) string {
 	best, name := max(1, len(written)/3)+1, ""
 	for i := range nodes {
-		if len(nodes[i].Name)-len(written) >= best || len(written)-len(nodes[i].Name) >= best {
+		long, short := max(len(nodes[i].Name), len(written)), min(len(nodes[i].Name), len(written))
+		if long-short >= best {
 			continue
 		}
-		if d := distance(strings.ToLower(written), strings.ToLower(nodes[i].Name)); d < best {
+		if d := distance(strings.ToLower(written), strings.ToLower(nodes[i].Name)); d < min(best, long) {
 			best, name = d, nodes[i].Name
 		}
 	}
