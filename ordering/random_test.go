@@ -7,49 +7,60 @@ import (
 	"pgregory.net/rapid"
 )
 
-// drawNodes draws up to limit processes in any order of declaration, with all that can be declared about them. What
-// depends_on draws has no cycle; fronts and outlives may close one.
-func drawNodes(t *rapid.T, limit int) []Node {
-	n := rapid.IntRange(0, limit).Draw(t, "processes")
-	dense := rapid.IntRange(1, 6).Draw(t, "one edge in")
-	wild := rapid.IntRange(0, 3).Draw(t, "wild") == 0
-	places := rapid.Permutation(sequence(n)).Draw(t, "places")
-	nodes := make([]Node, n)
-	for i, at := range places {
-		node := &nodes[at]
-		node.Name = fmt.Sprint("n", at)
-		node.Role = Role(rapid.IntRange(0, 3).Draw(t, "role"))
-		for _, other := range places[:i] {
-			if rapid.IntRange(1, dense).Draw(t, "edge") == 1 {
-				node.DependsOn = append(node.DependsOn, fmt.Sprint("n", other))
+// dice gives a number from 0 to n-1.
+type dice func(n int) int
+
+// rapidDice draws from rapid, so that what fails is shrunk.
+func rapidDice(t *rapid.T) dice {
+	return func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "dice") }
+}
+
+// one says yes in one of n throws.
+func (d dice) one(n int) bool { return d(n) == 0 }
+
+// nodes makes up to limit processes, declared in any order, with all that can be declared about them. What depends_on
+// draws has no cycle; fronts and outlives may close one.
+func (d dice) nodes(limit int) []Node {
+	nodes := make([]Node, d(limit+1))
+	sparse, wild := 1+d(6), d.one(4)
+	var placed []int
+	for i := range nodes {
+		at := d(i + 1)
+		placed = append(placed, i)
+		placed[at], placed[i] = placed[i], placed[at]
+		nodes[i] = Node{Name: fmt.Sprint("n", i), Role: Role(d(4))}
+	}
+	for i, at := range placed {
+		for _, other := range placed[:i] {
+			if d.one(sparse) {
+				nodes[at].DependsOn = append(nodes[at].DependsOn, nodes[other].Name)
 			}
-		}
-		if wild && node.Role == Gateway && rapid.Bool().Draw(t, "fronts") {
-			node.Fronts = []string{}
 		}
 	}
-	for i := range nodes {
-		for j := range nodes {
-			if !wild || i == j {
-				continue
-			}
-			if nodes[i].Fronts != nil && nodes[j].Role.leavesBeforeGateway() && rapid.IntRange(0, 3).Draw(t, "front") == 0 {
-				nodes[i].Fronts = append(nodes[i].Fronts, nodes[j].Name)
-			}
-			if rapid.IntRange(0, 20).Draw(t, "outlives") == 0 {
-				nodes[i].Outlives = append(nodes[i].Outlives, nodes[j].Name)
-			}
-		}
+	if wild {
+		d.pairs(nodes)
 	}
 	return nodes
 }
 
-func sequence(n int) []int {
-	list := make([]int, n)
-	for i := range list {
-		list[i] = i
+// pairs adds fronts and outlives.
+func (d dice) pairs(nodes []Node) {
+	for i := range nodes {
+		if nodes[i].Role == Gateway && d.one(2) {
+			nodes[i].Fronts = []string{}
+		}
+		for j := range nodes {
+			if i == j {
+				continue
+			}
+			if nodes[i].Fronts != nil && nodes[j].Role.leavesBeforeGateway() && d.one(4) {
+				nodes[i].Fronts = append(nodes[i].Fronts, nodes[j].Name)
+			}
+			if d.one(20) {
+				nodes[i].Outlives = append(nodes[i].Outlives, nodes[j].Name)
+			}
+		}
 	}
-	return list
 }
 
 // TestRandomGraphs holds random graphs, with fronts and outlives, against the second definition.
@@ -57,7 +68,7 @@ func TestRandomGraphs(t *testing.T) {
 	var built, faulty, dropping int
 	rapid.Check(t, func(t *rapid.T) {
 		for range 100 {
-			nodes := drawNodes(t, 9)
+			nodes := rapidDice(t).nodes(9)
 			g, err := agree(nodes)
 			switch {
 			case err != nil:
