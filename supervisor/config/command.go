@@ -18,13 +18,13 @@ func (b *builder) fault(at *place, format string, args ...any) {
 	b.l.fault(at, b.who+fmt.Sprintf(format, args...))
 }
 
-// expand resolves what a string names; the problems are faults.
-func (b *builder) expand(at *place, name, s string) string {
+// expand resolves what a string names; false: there were problems, which are faults now.
+func (b *builder) expand(at *place, name, s string) (string, bool) {
 	expanded, problems := b.scope.expand(s)
 	for _, problem := range problems {
 		b.fault(at, "%s: %s", name, problem)
 	}
-	return expanded
+	return expanded, len(problems) == 0
 }
 
 // program makes the command of a table with `command` or `shell`.
@@ -62,7 +62,10 @@ func (b *builder) command(at *place, items []text, name string) Command {
 	}
 	argv := make([]string, len(items))
 	for i, item := range items {
-		argv[i] = b.expand(item.at, name, item.s)
+		var ok bool
+		if argv[i], ok = b.expand(item.at, name, item.s); !ok && i == 0 {
+			return Command{}
+		}
 	}
 	switch argv[0] {
 	case "":
@@ -92,12 +95,16 @@ func (b *builder) cwd(t *table) string {
 		return t.at.file.dir
 	}
 	at := t.place("cwd")
-	dir := abs(at, b.expand(at, "cwd", t.str("cwd", "")))
+	written, ok := b.expand(at, "cwd", t.str("cwd", ""))
+	dir := abs(at, written)
+	if !ok {
+		return dir
+	}
 	switch info, err := os.Stat(dir); {
 	case err != nil:
-		b.fault(at, "cwd: cannot use %s: %s", dir, plainReason(err))
+		b.fault(at, "cwd: cannot use %q: %s (a relative path begins at the folder of the file)", written, plainReason(err))
 	case !info.IsDir():
-		b.fault(at, "cwd: %s is no directory", dir)
+		b.fault(at, "cwd: %q is no directory", written)
 	}
 	return dir
 }

@@ -133,7 +133,11 @@ func (b *builder) environ(p *process) *environment {
 
 // variables reads an env_file; "?x" may be missing.
 func (b *builder) variables(file text) map[string]string {
-	name, optional := strings.CutPrefix(b.expand(file.at, "env_file", file.s), "?")
+	expanded, ok := b.expand(file.at, "env_file", file.s)
+	if !ok {
+		return nil
+	}
+	name, optional := strings.CutPrefix(expanded, "?")
 	if name == "" {
 		b.fault(file.at, "env_file: the name of a file is wanted")
 		return nil
@@ -145,7 +149,7 @@ func (b *builder) variables(file text) map[string]string {
 	case errors.Is(read.err, fs.ErrNotExist):
 		b.fault(file.at, "env_file: cannot read %s: no such file (write %q if it may be missing)", name, "?"+name)
 	case read.err != nil:
-		b.fault(file.at, "env_file: cannot read %s: %v", name, read.err)
+		b.fault(file.at, "env_file: cannot read %s: %s", name, plainReason(read.err))
 	}
 	return read.vars
 }
@@ -165,7 +169,7 @@ func (b *builder) ownVariables(p *process, env *environment) {
 			b.fault(v.at, "env: PORT is set by port = %d (leave one of them out)", p.port)
 		default:
 			s, _ := v.is.(string)
-			set[name] = b.expand(v.at, "env."+name, s)
+			set[name], _ = b.expand(v.at, "env."+name, s)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(set)) {

@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -43,6 +43,7 @@ type loader struct {
 	environ   *environment
 	inherited *environment
 	dotenvs   map[string]dotenv
+	main      *table // the main file
 	defaults  *table
 	faults    []Fault
 	warnings  []Fault
@@ -62,7 +63,7 @@ func (l *loader) load(file string) *Config {
 		return nil
 	}
 	c := l.settings(main)
-	l.defaults = main.table("defaults")
+	l.main, l.defaults = main, main.table("defaults")
 	found := l.processes(main, l.include(main))
 	if len(found) == 0 && len(l.faults) == 0 {
 		l.fault(&place{file: main.at.file}, "there is no [process.NAME] in it: nothing to run")
@@ -90,7 +91,7 @@ func (l *loader) read(file string) *table {
 	}
 	var decoded map[string]any
 	if _, err := toml.Decode(string(text), &decoded); err != nil {
-		l.syntax(src, err)
+		l.syntax(at, err)
 		return nil
 	}
 	w := &walker{fault: l.fault}
@@ -98,18 +99,25 @@ func (l *loader) read(file string) *table {
 }
 
 // syntax says where a file is not TOML.
-func (l *loader) syntax(src *source, err error) {
+func (l *loader) syntax(at *place, err error) {
 	var parse toml.ParseError
 	if !errors.As(err, &parse) {
-		l.fault(&place{file: src}, fmt.Sprintf("it is not TOML: %v", err))
+		l.fault(&place{file: at.file}, fmt.Sprintf("it is not TOML: %v", err))
 		return
 	}
 	text := "it is not TOML: " + strings.TrimSuffix(parse.Message, ".")
-	if parse.LastKey != "" {
+	if m := definedTwice.FindStringSubmatch(parse.Message); m != nil {
+		for _, name := range strings.Split(m[1], ".") {
+			at = at.key(name)
+		}
+		text = fmt.Sprintf("%s is there already, at line %d", m[1], at.line)
+	} else if parse.LastKey != "" {
 		text += fmt.Sprintf(" (near key %q)", parse.LastKey)
 	}
-	l.fault(&place{file: src, line: parse.Position.Line}, text)
+	l.fault(&place{file: at.file, line: parse.Position.Line}, text)
 }
+
+var definedTwice = regexp.MustCompile(`^Key '(.*)' has already been defined\.$`)
 
 // maxFile bounds what is read: a configuration of ten thousand processes is smaller.
 const maxFile = 16 << 20
@@ -153,7 +161,10 @@ func (l *loader) include(main *table) []*table {
 
 // matches are the files of one pattern, spelled as people shall see them. A name without a pattern must be there.
 func (b *builder) matches(pattern text) []string {
-	glob := b.expand(pattern.at, "include", pattern.s)
+	glob, ok := b.expand(pattern.at, "include", pattern.s)
+	if !ok {
+		return nil
+	}
 	if !filepath.IsAbs(glob) {
 		glob = filepath.Join(filepath.Dir(pattern.at.file.path), glob)
 	}
@@ -162,7 +173,7 @@ func (b *builder) matches(pattern text) []string {
 	case err != nil:
 		b.fault(pattern.at, "include: %q is no pattern: %v", pattern.s, err)
 	case len(files) == 0 && !strings.ContainsAny(glob, `*?[\`):
-		b.fault(pattern.at, "include: cannot read %s: %v", pattern.s, fs.ErrNotExist)
+		b.fault(pattern.at, "include: cannot read %s: no such file", pattern.s)
 	}
 	return files
 }
@@ -171,7 +182,7 @@ func (b *builder) matches(pattern text) []string {
 func (l *loader) onlyProcesses(t *table) {
 	l.version(t)
 	for key, v := range t.vals {
-		if key != "process" && key != "version" {
+		if key != "process" && key != "version" && !t.bad(key) {
 			l.fault(v.at, fmt.Sprintf("%s belongs in the main file (an included file holds [process.NAME] tables)", key))
 		}
 	}

@@ -1,5 +1,10 @@
 package config
 
+import (
+	"fmt"
+	"path/filepath"
+)
+
 // The defaults of a log file.
 const (
 	defaultMaxSize  = 10 << 20
@@ -43,7 +48,8 @@ func (b *builder) logFile(p *process) string {
 		return ""
 	}
 	at := t.place("file")
-	return abs(at, b.expand(at, "log.file", t.str("file", "")))
+	file, _ := b.expand(at, "log.file", t.str("file", ""))
+	return abs(at, file)
 }
 
 // shareNoFile refuses two processes that log into one file: each would rotate it under the other. The instances of one
@@ -57,11 +63,16 @@ func (l *loader) shareNoFile(found []*process) {
 			}
 			first, taken := owner[i.LogFile]
 			if taken && first != p {
-				l.fault(p.t.table("log").place("file"), p.who+"log.file: process \""+first.name+"\" logs into "+i.LogFile+
-					" already (give each a file of its own)")
+				file := p.t.table("log")
+				l.fault(file.place("file"), p.who+fmt.Sprintf(
+					"log.file: process %q logs into that file already (give each its own: file = %q)", first.name,
+					nearFile(file.str("file", ""))))
 				break
 			}
 			owner[i.LogFile] = p
 		}
 	}
 }
+
+// nearFile suggests a file for each process.
+func nearFile(file string) string { return filepath.Join(filepath.Dir(file), "{name}.log") }

@@ -107,7 +107,7 @@ func (l *loader) specify(p *process) {
 		OnExit:    onExit[p.t.str("on_exit", "shutdown-on-failure")],
 		Ready:     l.readiness(p),
 		Stop:      l.stopSteps(p),
-		Hooks:     hookBounds(p.t.table("hooks")),
+		Hooks:     l.hookBounds(p),
 	}
 	p.built = Process{Name: p.name, Log: l.log(p)}
 }
@@ -135,12 +135,23 @@ var hookKinds = []supervisor.HookKind{
 	supervisor.PreStart, supervisor.PostStart, supervisor.PreDrain, supervisor.PreStop, supervisor.PostStop,
 }
 
-func hookBounds(hooks *table) map[supervisor.HookKind]time.Duration {
+// hooks are the hooks that the process has.
+func (p *process) hooks() []supervisor.HookKind {
+	t := p.t.table("hooks")
+	return slices.DeleteFunc(slices.Clone(hookKinds), func(kind supervisor.HookKind) bool {
+		return !t.has(string(kind)) || kind == supervisor.PreDrain && p.role != ordering.Gateway
+	})
+}
+
+func (l *loader) hookBounds(p *process) map[supervisor.HookKind]time.Duration {
+	drain := string(supervisor.PreDrain)
+	if own := p.own.table("hooks"); own.has(drain) && p.role != ordering.Gateway && !p.t.bad("role") {
+		l.fault(own.place(drain), p.who+fmt.Sprintf(
+			"hooks.pre_drain is not built yet for a %v: only gateways drain (did you mean hooks.pre_stop?)", p.role))
+	}
 	bounds := map[supervisor.HookKind]time.Duration{}
-	for _, kind := range hookKinds {
-		if hooks.has(string(kind)) {
-			bounds[kind] = hooks.table(string(kind)).duration("timeout", defaultHook)
-		}
+	for _, kind := range p.hooks() {
+		bounds[kind] = p.t.table("hooks").table(string(kind)).duration("timeout", defaultHook)
 	}
 	return bounds
 }
@@ -148,30 +159,33 @@ func hookBounds(hooks *table) map[supervisor.HookKind]time.Duration {
 // instantiate makes the copies. One that is faulty stands for the others, and a process that is not enabled has none:
 // its files and variables need not be there.
 func (l *loader) instantiate(p *process) {
-	copies := p.instances
-	if !p.enabled {
-		l.mustHaveCommand(p)
-		copies = 0
+	if !p.enabled || p.instances == 0 {
+		l.inspect(p)
+		return
 	}
-	if copies == 0 && p.enabled {
-		l.mustHaveCommand(p)
-	}
-	for n := 1; n <= copies; n++ {
+	for n := 1; n <= p.instances; n++ {
 		before := len(l.faults)
 		p.built.Instances = append(p.built.Instances, l.instance(p, n))
 		if len(l.faults) > before {
 			break
 		}
 	}
-	if len(p.built.Instances) > 0 {
-		p.built.Log.File = p.built.Instances[0].LogFile
-	}
+	p.built.Log.File = p.built.Instances[0].LogFile
 }
 
-// mustHaveCommand is all that is asked of a process without copies.
-func (l *loader) mustHaveCommand(p *process) {
-	if !p.t.has("command") && !p.t.has("shell") {
-		(&builder{l: l, who: p.who}).program(p.t, "")
+// inspect checks what can be said of a process without copies: every command is there, and every pattern is one.
+func (l *loader) inspect(p *process) {
+	b := &builder{l: l, who: p.who, scope: scope{name: p.name, instance: 1, port: max(p.port, 1)}}
+	b.scope.lookup = func(name string) (string, bool) { return name, true }
+	b.program(p.t, "")
+	b.hooks(p)
+	b.stopCommands(p)
+	ready := p.t.table("ready")
+	if ready.has("exec") {
+		b.either(ready, "exec", "ready.exec")
+	}
+	if ready.has("log") && !ready.bad("log") {
+		b.pattern(p, ready)
 	}
 }
 
@@ -188,7 +202,7 @@ func (l *loader) instance(p *process, n int) Instance {
 		Name:    p.name,
 		N:       n,
 		Command: b.program(p.t, ""),
-		Hooks:   map[supervisor.HookKind]Command{},
+		Hooks:   b.hooks(p),
 		Stop:    b.stopCommands(p),
 		Probe:   b.probe(p),
 		LogFile: b.logFile(p),
@@ -196,13 +210,15 @@ func (l *loader) instance(p *process, n int) Instance {
 	if p.instances > 1 {
 		i.Name = fmt.Sprintf("%s.%d", p.name, n)
 	}
-	hooks := p.t.table("hooks")
-	for _, kind := range hookKinds {
-		if hooks.has(string(kind)) {
-			i.Hooks[kind] = b.program(hooks.table(string(kind)), "hooks."+string(kind))
-		}
-	}
 	return i
+}
+
+func (b *builder) hooks(p *process) map[supervisor.HookKind]Command {
+	commands := map[supervisor.HookKind]Command{}
+	for _, kind := range p.hooks() {
+		commands[kind] = b.program(p.t.table("hooks").table(string(kind)), "hooks."+string(kind))
+	}
+	return commands
 }
 
 // sharePorts refuses ports that two processes would share.

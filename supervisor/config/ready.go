@@ -40,7 +40,7 @@ func (l *loader) readiness(p *process) supervisor.Readiness {
 		r.Kind, r.Delay = supervisor.ReadyDelay, t.duration("delay", 0)
 	case probes(t):
 		r.Kind = supervisor.ReadyProbe
-	case p.own.has("ready"):
+	case p.own.has("ready") && !p.own.bad("ready"):
 		l.fault(t.at, p.who+"ready: one of tcp, http, exec, notify, fd, log or delay is missing "+
 			`(such as ready = { tcp = "127.0.0.1:{port}" })`)
 	}
@@ -87,13 +87,16 @@ func (b *builder) probe(p *process) Probe {
 
 // address checks host:port.
 func (b *builder) address(at *place, written string) string {
-	s := b.expand(at, "ready.tcp", written)
-	host, port, err := net.SplitHostPort(s)
+	s, ok := b.expand(at, "ready.tcp", written)
+	if !ok {
+		return ""
+	}
+	_, port, err := net.SplitHostPort(s)
 	n, bad := strconv.Atoi(port)
 	switch {
 	case err != nil && bareNumber.MatchString(s):
 		b.fault(at, "ready.tcp: %q is no host:port (did you mean %q?)", s, "127.0.0.1:"+s)
-	case err != nil || strings.ContainsAny(host, "/ "):
+	case err != nil || strings.ContainsAny(s, "/ "):
 		b.fault(at, "ready.tcp: %q is no host:port (such as \"127.0.0.1:8080\")", s)
 	case bad != nil || n < 1 || n > 65535:
 		b.fault(at, "ready.tcp: %q: the port is not between 1 and 65535", s)
@@ -103,7 +106,10 @@ func (b *builder) address(at *place, written string) string {
 
 // url checks the address of an HTTP probe.
 func (b *builder) url(at *place, written string) string {
-	s := b.expand(at, "ready.http", written)
+	s, ok := b.expand(at, "ready.http", written)
+	if !ok {
+		return ""
+	}
 	u, err := url.Parse(s)
 	switch {
 	case !strings.Contains(s, "://"):

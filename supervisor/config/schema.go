@@ -57,7 +57,7 @@ func treeKeys() []Key {
 			Path: "shutdown.delay", Type: Duration, Zero: true, Default: "0s",
 			Doc: "between the announcement and the first stop, for a load balancer to look away",
 		},
-		{Path: "shutdown.kill_timeout", Type: Duration, Default: "5s", Doc: "how long SIGKILL may take before a run is lost"},
+		{Path: "shutdown.kill_timeout", Type: Duration, Default: "5s", Doc: "for SIGKILL to work before a run is lost"},
 		{
 			Path: "shutdown.exit_code", Type: Word, Words: []string{"auto", "class"}, Default: "auto",
 			Doc: "auto: that of the process whose end began the shutdown; class: always lastout's own",
@@ -73,7 +73,7 @@ func treeKeys() []Key {
 		},
 		{
 			Path: "log.format", Type: Word, Words: []string{"auto", "text", "json"}, Default: "auto",
-			Doc: "auto: text on a terminal, else json",
+			Doc: "auto: text, without the time under a service manager's journal",
 		},
 		{Path: "hooks", Type: Table, Doc: "commands run around the shutdown of the whole"},
 		{Path: "defaults", Type: Table, Doc: "values for all processes"},
@@ -86,7 +86,7 @@ func treeKeys() []Key {
 // laterTreeKeys are the settings of the whole that this build does not have yet.
 func laterTreeKeys() []Key {
 	return notYet([]Key{
-		{Path: "shutdown.linger", Type: Duration, Zero: true, Default: "2s", Doc: "as PID 1: for bytes the kernel still owes"},
+		{Path: "shutdown.linger", Type: Duration, Zero: true, Default: "2s", Doc: "as PID 1: bytes the kernel owes"},
 		{Path: "control", Type: Table, Doc: "the control socket and the HTTP listener"},
 		{Path: "control.socket", Type: String, Default: "$XDG_RUNTIME_DIR/lastout/NAME.sock", Doc: `its path, or "off"`},
 		{Path: "control.listen", Type: String, Default: "off", Doc: "host:port of /livez, /readyz and /metrics"},

@@ -24,21 +24,21 @@ var foreign = map[string]string{
 	"post_stop": "hooks.post_stop", "pre_drain": "hooks.pre_drain", "timeout": "shutdown.timeout",
 }
 
-// didYouMean suggests the key that may have been meant in a table with these keys.
-func didYouMean(name string, known []string) string {
-	if near := closest(name, known); near != "" {
-		return fmt.Sprintf(" (did you mean %q?)", near)
+// didYouMean finds the key that was probably meant in a table with these keys, and says so.
+func didYouMean(name string, known []string) (near, hint string) {
+	if near = closest(name, known); near != "" {
+		return near, fmt.Sprintf(" (did you mean %q?)", near)
 	}
 	if ours, ok := foreign[plain(name)]; ok {
-		first, _, _ := strings.Cut(ours, ".")
-		if slices.Contains(known, first) {
-			return fmt.Sprintf(" (did you mean %q?)", ours)
+		near, _, _ = strings.Cut(ours, ".")
+		if slices.Contains(known, near) {
+			return near, fmt.Sprintf(" (did you mean %q?)", ours)
 		}
 	}
 	if n := len(known); n > 0 && n <= 8 {
-		return fmt.Sprintf(" (known: %s)", strings.Join(known, ", "))
+		return "", fmt.Sprintf(" (known: %s)", strings.Join(known, ", "))
 	}
-	return ""
+	return "", ""
 }
 
 // closest is the candidate that a name was most likely meant to be; "": none is near. Of equally near ones it is the

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"time"
 )
 
 // table is a TOML table that was walked: all that is in it is known and of its type.
@@ -53,7 +52,10 @@ func (w *walker) table(r *rule, m map[string]any, at *place, name string) *table
 		below, place := r.find(key), at.key(key)
 		full := join(name, key)
 		if below == nil {
-			w.unknown(r, place, full, key)
+			near := w.unknown(r, place, full, key)
+			if _, ok := m[near]; near != "" && !ok {
+				t.vals[near] = value{at: place} // it was meant: do not say that it is missing
+			}
 			continue
 		}
 		if first, ok := given[below.OneOf]; ok && below.OneOf != "" {
@@ -96,15 +98,17 @@ func nearName(name string) string {
 	return ""
 }
 
-// unknown says that there is no such key here.
-func (w *walker) unknown(r *rule, at *place, full, key string) {
+// unknown says that there is no such key here, and gives the key of this table that was meant, if one was.
+func (w *walker) unknown(r *rule, at *place, full, key string) (near string) {
 	if r.Path == "defaults" {
 		if _, ok := rules().keys["process"].any.keys[key]; ok {
 			w.say(at, "%s is of one process and cannot stand in [defaults] (write it in [process.NAME])", full)
-			return
+			return ""
 		}
 	}
-	w.say(at, "unknown key %q%s", full, didYouMean(key, r.names()))
+	near, hint := didYouMean(key, r.names())
+	w.say(at, "unknown key %q%s", full, hint)
+	return near
 }
 
 // value walks one value; false: it is not what the schema says, or not to be had yet.
@@ -114,7 +118,7 @@ func (w *walker) value(r *rule, v any, at *place, name string) (any, bool) {
 	}
 	got, ok := w.convert(r, v, at, name)
 	if t, isTable := got.(*table); r.NotYet && (!isTable || len(t.at.keys) == 0) {
-		w.say(at, "%s is not built yet: this version knows the key, and cannot do what it asks for", name)
+		w.say(at, "%s is not built yet: this version knows the key and cannot obey it", name)
 		return nil, false
 	}
 	return got, ok
@@ -153,7 +157,10 @@ func (w *walker) convert(r *rule, v any, at *place, name string) (any, bool) {
 			return w.integers(v, at, name)
 		}
 	}
-	w.say(at, "%s: %s is wanted, not %s%s", name, wanted(r), described(v), meant(r, v))
+	if name != "" {
+		name += ": "
+	}
+	w.say(at, "%s%s is wanted, not %s%s", name, wanted(r), described(v), meant(r, v))
 	return nil, false
 }
 
@@ -267,121 +274,4 @@ func byLine(at *place) func(a, b string) int {
 		}
 		return strings.Compare(a, b)
 	}
-}
-
-// wanted names the types a key may have.
-func wanted(r *rule) string {
-	names := []struct {
-		t    Type
-		name string
-	}{
-		{String, "a string"},
-		{Signal, `the name of a signal`},
-		{Size, `a size such as "10MiB"`},
-		{Duration, `a duration such as "10s"`},
-		{Word, "one of " + strings.Join(r.Words, ", ")},
-		{Integer, "an integer"},
-		{Bool, "true or false"},
-		{Strings, "an array of strings"},
-		{Integers, "an array of integers"},
-		{Tables, "an array of tables"},
-		{Table, "a table"},
-	}
-	var parts []string
-	for _, n := range names {
-		if r.Type&n.t != 0 {
-			parts = append(parts, n.name)
-		}
-	}
-	return strings.Join(parts, " or ")
-}
-
-// described names what stands there instead.
-func described(v any) string {
-	switch v := v.(type) {
-	case string:
-		return "a string"
-	case int64:
-		return fmt.Sprintf("the number %d", v)
-	case float64:
-		return fmt.Sprintf("the number %v", v)
-	case bool:
-		return fmt.Sprintf("%v", v)
-	case time.Time:
-		return "a date"
-	case map[string]any:
-		return "a table"
-	case []map[string]any, []any:
-		return "an array"
-	}
-	return fmt.Sprintf("a %T", v)
-}
-
-func nearWord(s string, words []string) string {
-	if near := closest(s, words); near != "" {
-		return fmt.Sprintf(" (did you mean %q?)", near)
-	}
-	return ""
-}
-
-func quoted(v any) string {
-	switch v.(type) {
-	case int64, float64, bool:
-		return fmt.Sprintf(" (did you mean \"%v\"?)", v)
-	}
-	return ""
-}
-
-// meant suggests how the value may have been meant.
-func meant(r *rule, v any) string {
-	switch v := v.(type) {
-	case string:
-		return meantByText(r, v)
-	case int64:
-		if r.Type&Signal != 0 {
-			if name, ok := signalName(syscall.Signal(v)); ok {
-				return fmt.Sprintf(": did you mean %q?", name)
-			}
-			return ""
-		}
-		return meantByNumber(r, fmt.Sprint(v))
-	case float64:
-		return meantByNumber(r, fmt.Sprint(v))
-	case bool:
-		if r.Type&String != 0 {
-			return quoted(v)
-		}
-	}
-	return ""
-}
-
-func meantByNumber(r *rule, number string) string {
-	switch {
-	case r.Type&Duration != 0:
-		return fmt.Sprintf(": did you mean %q?", number+"s")
-	case r.Type&Size != 0:
-		return fmt.Sprintf(": did you mean %q?", number+"B")
-	case r.Type&String != 0:
-		return fmt.Sprintf(": did you mean %q?", number)
-	}
-	return ""
-}
-
-func meantByText(r *rule, s string) string {
-	switch {
-	case r.Type&Strings != 0 && r.OneOf == "command or shell":
-		return fmt.Sprintf(": did you mean [%s], or shell = %q?", quoteAll(strings.Fields(s)), s)
-	case r.Type&Strings != 0:
-		return fmt.Sprintf(": did you mean [%q]?", s)
-	case r.Type&Integer != 0 && bareNumber.MatchString(s), r.Type&Bool != 0 && (s == "true" || s == "false"):
-		return fmt.Sprintf(": did you mean %s?", s)
-	}
-	return ""
-}
-
-func quoteAll(words []string) string {
-	for i, w := range words {
-		words[i] = fmt.Sprintf("%q", w)
-	}
-	return strings.Join(words, ", ")
 }
