@@ -1,0 +1,187 @@
+package supervisor
+
+import "lastout/ordering"
+
+// departure is a set of processes on their way out, each at its turn. A step of the order is free when all steps before
+// it are over; those of processes that do not leave, or have nothing running, are passed through at once, so that a
+// node in the middle never cuts the order. In a shutdown everybody leaves.
+type departure struct {
+	began  Instant
+	walk   *ordering.Walk
+	budget *ordering.Budget
+	free   queue[freeStep]
+	steps  int // that are not over
+}
+
+// freeStep is a step whose turn has come, and the process whose leaving set it free; -1: it was free from the begin.
+type freeStep struct {
+	step  ordering.Step
+	after ordering.ID
+}
+
+// turn is how far a process is with one of its steps.
+type turn struct {
+	came  bool
+	over  bool
+	at    Instant
+	after ordering.ID
+}
+
+// depart makes the departure of everybody. Those for whom nothing is to be done any more need no time.
+func (m *Machine) depart() *departure {
+	busy := make([]bool, len(m.procs))
+	for _, i := range m.insts {
+		if !i.state.Left() && i.state != Waiting && i.state != InBackoff {
+			busy[i.proc.id] = true
+		}
+	}
+	costs := make([]ordering.Cost, len(m.procs))
+	for id, p := range m.procs {
+		costs[id] = p.spec.cost(m.opts)
+	}
+	return &departure{
+		began:  m.now,
+		budget: m.graph.Budget(m.opts.limits(), costs, func(id ordering.ID) bool { return busy[id] }),
+		walk:   m.graph.Walk(),
+		steps:  2 * len(m.procs),
+	}
+}
+
+// open begins the walk.
+func (d *departure) open() {
+	for _, s := range d.walk.Begin() {
+		d.free.push(freeStep{step: s, after: -1})
+	}
+}
+
+// at is the instant so long after the begin.
+func (d *departure) at(since Instant) Instant { return plus(d.began, since) }
+
+func (d *departure) end() Instant { return d.at(d.budget.End()) }
+
+func (d *departure) drainBy(id ordering.ID, start Instant) Instant {
+	return d.at(d.budget.DrainBy(id, start-d.began))
+}
+
+func (d *departure) preStopBy(id ordering.ID, start Instant) Instant {
+	return d.at(d.budget.PreStopBy(id, start-d.began))
+}
+
+func (d *departure) killAt(p *process, told, steps Instant) Instant {
+	return d.at(d.budget.KillAt(p.id, p.turn.at-d.began, told-d.began, steps))
+}
+
+func (d *departure) lostAt(id ordering.ID, killed Instant) Instant {
+	return d.at(d.budget.LostAt(id, killed-d.began))
+}
+
+func (d *departure) postStopBy(id ordering.ID, gone Instant) Instant {
+	return d.at(d.budget.PostStopBy(id, gone-d.began))
+}
+
+// take begins a step whose turn has come.
+func (m *Machine) take(f freeStep) {
+	m.work++
+	p := m.procs[f.step.ID]
+	switch f.step.Kind {
+	case ordering.Drain:
+		m.takeDrain(p, f.after)
+	case ordering.Leave:
+		m.takeLeave(p, f.after)
+	}
+}
+
+func (m *Machine) takeDrain(p *process, after ordering.ID) {
+	p.drained = turn{came: true, at: m.now, after: after}
+	if p.spec.Role == ordering.Gateway && m.level == Orderly {
+		serving := false
+		for _, i := range p.inst {
+			if i.serving() {
+				if !serving {
+					serving = true
+					p.drained.after = p.id
+					m.sayFree(p, ordering.Drain, after)
+				}
+				m.drain(i)
+			}
+		}
+		if p.draining > 0 {
+			m.waitFor(p, ordering.Drain)
+		}
+	}
+	m.reviewOut(p)
+}
+
+// serving says whether an instance can be invited to finish.
+func (i *instance) serving() bool {
+	return (i.state == Running || i.state == Ready || i.state == InPostStart) && i.exit == nil
+}
+
+// drain turns work away from a gateway's instance: its pre_drain hook runs, and then it is drained.
+func (m *Machine) drain(i *instance) {
+	if _, ok := i.proc.spec.Hooks[PreDrain]; !ok {
+		m.enter(i, Drained, "", never)
+		return
+	}
+	i.asked, i.reason = true, reasonShutdown
+	m.enter(i, Draining, "", m.out.drainBy(i.proc.id, m.now))
+	m.startHook(i, PreDrain)
+}
+
+func (m *Machine) takeLeave(p *process, after ordering.ID) {
+	p.turn = turn{came: true, at: m.now, after: after}
+	if p.present > 0 {
+		p.turn.after = p.id
+		m.sayFree(p, ordering.Leave, after)
+		m.waitFor(p, ordering.Leave)
+		for _, i := range p.inst {
+			m.itsTurn(i)
+		}
+	}
+	m.reviewOut(p)
+}
+
+func (m *Machine) sayFree(p *process, kind ordering.StepKind, after ordering.ID) {
+	r := Report{Kind: KindFree, Process: p.spec.Name, Cause: kind.String()}
+	if after >= 0 {
+		r.After = []string{m.procs[after].spec.Name}
+	}
+	m.say(r)
+}
+
+// reviewOut ends the steps of a process that are over and frees those behind them.
+func (m *Machine) reviewOut(p *process) {
+	if p.drained.came && !p.drained.over && p.draining == 0 {
+		m.stepOver(&p.drained, ordering.Step{Kind: ordering.Drain, ID: p.id})
+	}
+	if p.turn.came && !p.turn.over && p.present == 0 {
+		m.stepOver(&p.turn, ordering.Step{Kind: ordering.Leave, ID: p.id})
+	}
+}
+
+func (m *Machine) stepOver(t *turn, s ordering.Step) {
+	t.over = true
+	m.out.steps--
+	for _, next := range m.out.walk.Done(s) {
+		m.out.free.push(freeStep{step: next, after: t.after})
+	}
+}
+
+// limits are the bounds of a whole shutdown as the budget wants them. Closing gets the least that a sweep needs to see
+// its SIGKILL through.
+func (o Options) limits() ordering.Limits {
+	return ordering.Limits{
+		Timeout: o.Timeout, Reserve: o.Reserve, Before: o.Before, Delay: o.Delay, After: o.After, Linger: leastSweep,
+	}
+}
+
+// cost is how long the parts of a process's leaving may take.
+func (s *Spec) cost(o Options) ordering.Cost {
+	c := ordering.Cost{
+		PreDrain: s.Hooks[PreDrain], PreStop: s.Hooks[PreStop], Kill: o.KillTimeout, PostStop: s.Hooks[PostStop],
+	}
+	for _, step := range s.Stop {
+		c.Steps = plus(c.Steps, step.Timeout)
+	}
+	return c
+}

@@ -1,0 +1,214 @@
+package supervisor
+
+import (
+	"fmt"
+
+	"lastout/ordering"
+)
+
+// The reasons that hooks are told.
+const (
+	reasonShutdown = "shutdown"
+	reasonCrash    = "crash"
+	reasonExit     = "exit"
+	reasonNotReady = "not ready"
+	reasonStart    = "start failed"
+)
+
+// exited takes in that the main process was reaped. Others of its tree may live on: only Gone ends the run.
+func (m *Machine) exited(ev Exited) {
+	i := m.find(ev.Inst, ev.Run)
+	if i == nil || !i.ran || i.exit != nil || !i.state.Alive() {
+		return
+	}
+	exit := ev.Exit
+	i.exit, i.last, i.left, i.freed, i.lived = &exit, &exit, ev.Left, !i.asked, m.now-i.began
+	m.stopProbe(i)
+	r := i.report(KindExit)
+	r.PID, r.Exit, r.Asked, r.Left = i.pid, &exit, i.asked, ev.Left
+	m.say(r)
+	switch i.state {
+	case Running, InPostStart, Ready, Draining, Drained:
+		m.exitedEarly(i)
+	case InPreStop:
+		m.stopHook(i, "the process has exited")
+		if i.left > 0 {
+			m.tell(i)
+		}
+	case Stopping:
+		if i.left > 0 {
+			m.tellRest(i)
+		}
+	case Killing:
+	case Off, Waiting, InPreStart, Starting, Remains, InPostStop, InBackoff, Done, Failed, Stopped, Lost:
+		panic("supervisor: " + i.name + " exited in state " + string(i.state))
+	}
+}
+
+// exitedEarly is an exit of one who was not on its way out.
+func (m *Machine) exitedEarly(i *instance) {
+	m.stopHook(i, "the process has exited")
+	switch {
+	case i.left > 0:
+		m.orphaned(i)
+	case i.state == Draining:
+		m.enter(i, Drained, "exited", m.overdue())
+	default:
+		m.setDeadline(i, m.overdue())
+	}
+}
+
+// overdue is when we cease to believe that Gone will follow an exit that left nobody behind.
+func (m *Machine) overdue() Instant { return m.after(m.opts.KillTimeout) }
+
+// orphaned clears away what a main process left behind: at once while the tree is up, for the instance is to be
+// started again; at its turn in a shutdown, for somebody may still be served by it.
+func (m *Machine) orphaned(i *instance) {
+	m.tell(i)
+}
+
+// gone takes in that nothing of a run is left.
+func (m *Machine) gone(ev Gone) {
+	i := m.find(ev.Inst, ev.Run)
+	if i == nil {
+		return
+	}
+	if i.state == Lost {
+		m.note(i, "is gone after all, having been declared lost")
+		return
+	}
+	if i.exit == nil || !i.state.Alive() {
+		return
+	}
+	m.say(i.report(KindGone))
+	m.over(i)
+}
+
+// over ends a run: there is nothing of it any more, or there never was. Its post_stop hook is due if it was begun.
+func (m *Machine) over(i *instance) {
+	m.stopHook(i, "the run is over")
+	bound, ok := i.proc.spec.Hooks[PostStop]
+	if !ok || !i.begun() {
+		m.verdict(i)
+		return
+	}
+	if m.level == Forced {
+		m.note(i, "post_stop hook skipped: forced")
+		m.verdict(i)
+		return
+	}
+	until := m.after(bound)
+	if m.out != nil {
+		until = min(until, m.out.postStopBy(i.proc.id, m.now))
+	}
+	m.enter(i, InPostStop, "", until)
+	m.startHook(i, PostStop)
+}
+
+// begun says whether there is something for post_stop to clear up.
+func (i *instance) begun() bool {
+	_, prepared := i.proc.spec.Hooks[PreStart]
+	return i.ran || prepared
+}
+
+// whyOver is what hooks are told of how a run came to its end.
+func (i *instance) whyOver() string {
+	switch {
+	case i.reason == reasonNotReady:
+		return reasonNotReady
+	case i.fault != "":
+		return reasonStart
+	case i.freed && i.exit.OK():
+		return reasonExit
+	case i.freed:
+		return reasonCrash
+	default:
+		return reasonShutdown
+	}
+}
+
+// verdict says what becomes of an instance whose run is over.
+func (m *Machine) verdict(i *instance) {
+	switch {
+	case i.fault != "":
+		m.ended(i, false, i.fault)
+	case i.freed && i.exit.OK():
+		m.ended(i, true, i.exit.String())
+	case i.freed:
+		m.ended(i, false, i.exit.String())
+	default:
+		m.enter(i, Stopped, "", never)
+	}
+}
+
+// ended is the end of a run that nobody asked for.
+func (m *Machine) ended(i *instance, well bool, cause string) {
+	restart := i.proc.spec.Restart
+	again := restart == RestartAlways || restart == RestartOnFailure && !well
+	if well && i.proc.spec.Role == ordering.Task {
+		again = false // a task has run to its end
+	}
+	if m.phase == Up && again && m.retry(i, cause) {
+		return
+	}
+	if !well {
+		m.fail(i, cause)
+		return
+	}
+	m.enter(i, Done, cause, never)
+	if i.proc.spec.OnExit == Shutdown {
+		m.trigger(i, cause)
+	}
+}
+
+// fail ends an instance for good, not well.
+func (m *Machine) fail(i *instance, cause string) {
+	m.enter(i, Failed, cause, never)
+	m.failedForGood(i, cause)
+}
+
+// lose gives a run up that outlived the bound of SIGKILL, or whose spawn never answers. It counts as gone, is said
+// aloud, and everything else goes on. post_stop does not run: what it would clear away may be in use.
+func (m *Machine) lose(i *instance, cause string) {
+	m.stopHook(i, "the run is lost")
+	r := i.report(KindLost)
+	r.PID, r.Cause = i.pid, cause
+	m.say(r)
+	if i.state == Killing { // a spawn under way must still answer, so that it can be killed then
+		m.do(Forget{Inst: i.inst(), Run: i.run})
+	}
+	i.lost = true
+	m.enter(i, Lost, cause, never)
+	m.failedForGood(i, cause)
+}
+
+// failedForGood counts a failure of the tree while it is up, and lets it trigger the shutdown where that is wanted.
+func (m *Machine) failedForGood(i *instance, cause string) {
+	if m.phase != Up {
+		return
+	}
+	m.failures++
+	m.unstarted = m.unstarted || i.fault != "" || !i.wasReady
+	if i.proc.spec.OnExit != Ignore {
+		m.trigger(i, cause)
+	}
+}
+
+// trigger begins the shutdown because an instance has ended for good.
+func (m *Machine) trigger(i *instance, cause string) {
+	if m.phase == Up {
+		m.shut(fmt.Sprintf("%s: %s", i.name, cause), i)
+	}
+}
+
+// String is how a process ended, for people: "exit code 3".
+func (e Exit) String() string {
+	switch {
+	case e.Signal == 0:
+		return fmt.Sprintf("exit code %d", e.Code)
+	case e.Core:
+		return fmt.Sprintf("signal %d (%v), core dumped", int(e.Signal), e.Signal)
+	default:
+		return fmt.Sprintf("signal %d (%v)", int(e.Signal), e.Signal)
+	}
+}

@@ -1,0 +1,254 @@
+package supervisor
+
+import (
+	"fmt"
+	"syscall"
+	"time"
+
+	"lastout/ordering"
+)
+
+// One way out serves every reason to stop: a shutdown, a run that never became ready, the leftovers of a crash.
+//
+//	leave -> pre_stop hook -> tell -> nextStep ... -> kill -> lose, with over (exit.go) as soon as the tree is empty
+//
+// Between any two of its stop steps stands mayStop: whoever is on the way out already when a shutdown begins hears
+// nothing more before it is its turn.
+
+// leaving says whether an instance is somewhere on its way out.
+func (i *instance) leaving() bool {
+	switch i.state {
+	case Remains, InPreStop, Stopping, Killing, InPostStop:
+		return true
+	case Off, Waiting, InPreStart, Starting, Running, InPostStart, Ready, Draining, Drained, InBackoff, Done, Failed,
+		Stopped, Lost:
+		return false
+	}
+	panic("supervisor: unknown state " + string(i.state))
+}
+
+// mayStop says whether a stop step may reach an instance now.
+func (m *Machine) mayStop(i *instance) bool {
+	return m.out == nil || i.proc.turn.came || m.level == Forced
+}
+
+// atOnce says whether an instance is killed where it would be told to stop.
+func (m *Machine) atOnce(i *instance) bool {
+	return m.level == Forced || m.level == Urgent && i.proc.spec.Role != ordering.Service
+}
+
+// leave shows an instance out.
+func (m *Machine) leave(i *instance, reason string) {
+	m.stopProbe(i)
+	m.stopHook(i, "the process is told to stop")
+	if i.exit == nil {
+		i.asked = true
+	}
+	if i.reason == "" {
+		i.reason = reason
+	}
+	bound, ok := i.proc.spec.Hooks[PreStop]
+	if !ok || i.exit != nil || i.prepared || m.level > Orderly {
+		m.tell(i)
+		return
+	}
+	i.prepared = true
+	until := m.after(bound)
+	if m.out != nil {
+		until = min(until, m.out.preStopBy(i.proc.id, m.now), i.killAt)
+	}
+	m.enter(i, InPreStop, "", until)
+	m.startHook(i, PreStop)
+}
+
+// tell begins the stop steps, or goes on with them.
+func (m *Machine) tell(i *instance) {
+	switch {
+	case !m.mayStop(i):
+		m.enter(i, Remains, "not its turn", never)
+	case m.atOnce(i):
+		m.kill(i, m.level.String())
+	default:
+		if i.step == 0 {
+			i.told = m.now
+		}
+		m.setKillAt(i)
+		m.nextStep(i)
+	}
+}
+
+// setKillAt works out when SIGKILL comes if the steps that are left do not help.
+func (m *Machine) setKillAt(i *instance) {
+	var own time.Duration
+	for _, s := range i.proc.spec.Stop[i.step:] {
+		own = plus(own, s.Timeout)
+	}
+	if m.level == Urgent {
+		own = min(own, m.opts.Reserve)
+	}
+	i.killAt = min(i.killAt, m.after(own))
+	if m.out != nil {
+		i.killAt = min(i.killAt, m.out.killAt(i.proc, m.now, own))
+	}
+	i.cut = i.killAt < m.after(own)
+}
+
+// nextStep takes the next stop step, or kills where none is left or there is no time for it.
+func (m *Machine) nextStep(i *instance) {
+	steps := i.proc.spec.Stop
+	switch {
+	case !m.mayStop(i):
+		m.stopHook(i, "")
+		i.killAt = never
+		m.enter(i, Remains, "not its turn", never)
+		return
+	case i.step == len(steps) || m.now >= i.killAt:
+		m.kill(i, m.whyKill(i))
+		return
+	}
+	m.stopHook(i, "")
+	s := steps[i.step]
+	i.step++
+	until := min(m.after(s.Timeout), i.killAt)
+	if i.state == Stopping {
+		m.setDeadline(i, until)
+	} else {
+		m.enter(i, Stopping, i.whyStop(), until)
+	}
+	switch {
+	case i.exit != nil:
+		m.tellRest(i)
+	case s.Command:
+		m.startStopCommand(i)
+	default:
+		m.signal(i, s.Signal, Leader)
+	}
+}
+
+// whyStop is why an instance that was up is told to stop.
+func (i *instance) whyStop() string {
+	switch {
+	case i.fault != "":
+		return i.fault
+	case i.freed:
+		return "its main process left others behind"
+	default:
+		return i.reason
+	}
+}
+
+// tellRest sends the signal of the present stop step to those who stay when the main process has gone. The bound of the
+// step runs on. A stop command speaks to the main process, so that the rest gets SIGTERM in its place.
+func (m *Machine) tellRest(i *instance) {
+	sig := i.proc.spec.Stop[i.step-1].Signal
+	if sig == 0 {
+		sig = syscall.SIGTERM
+	}
+	m.signal(i, sig, Rest)
+}
+
+func (m *Machine) signal(i *instance, sig syscall.Signal, scope Scope) {
+	r := i.report(KindSignal)
+	r.PID, r.Signal, r.Scope, r.Step, r.Bound = i.pid, sig, scope, i.step, m.rest(i.deadline)
+	m.say(r)
+	m.do(Signal{Inst: i.inst(), Run: i.run, Signal: sig, Scope: scope})
+}
+
+// kill sends SIGKILL to the whole tree of a run.
+func (m *Machine) kill(i *instance, cause string) {
+	m.stopProbe(i)
+	m.stopHook(i, "the process is killed")
+	if i.exit == nil {
+		i.asked = true
+	}
+	until := m.after(m.opts.KillTimeout)
+	if m.out != nil {
+		until = min(until, m.lostAt(i))
+		i.needed = true
+	}
+	m.enter(i, Killing, cause, until)
+	m.sayKill(i, cause, until)
+	m.do(Kill{Inst: i.inst(), Run: i.run})
+}
+
+func (m *Machine) sayKill(i *instance, cause string, until Instant) {
+	r := i.report(KindKill)
+	r.PID, r.Cause, r.Bound = i.pid, cause, m.rest(until)
+	m.say(r)
+}
+
+// lostAt is when an instance that is killed now in a shutdown is given up. Where all are killed at once no order is
+// left for which time would have to be kept.
+func (m *Machine) lostAt(i *instance) Instant {
+	at := m.out.lostAt(i.proc.id, m.now)
+	if m.level == Forced {
+		at = max(at, m.out.end())
+	}
+	return at
+}
+
+// whyKill is why an instance gets SIGKILL after its stop steps.
+func (m *Machine) whyKill(i *instance) string {
+	switch {
+	case len(i.proc.spec.Stop) == 0:
+		return "no stop step is configured"
+	case i.cut:
+		return fmt.Sprintf("still there %v after it was told, which is all the time that the shutdown has", m.now-i.told)
+	default:
+		return fmt.Sprintf("still there %v after it was told", m.now-i.told)
+	}
+}
+
+// turn gives an instance its turn to leave in a shutdown.
+func (m *Machine) itsTurn(i *instance) {
+	switch i.state {
+	case Starting:
+		m.setKillAt(i)
+		m.setDeadline(i, i.killAt)
+	case Running, InPostStart, Ready, Draining, Drained, Remains:
+		m.leave(i, reasonShutdown)
+	case InPreStop:
+		m.setDeadline(i, min(i.deadline, m.out.preStopBy(i.proc.id, m.now)))
+	case Stopping:
+		m.hasten(i)
+	case Killing, InPostStop:
+		// Their bounds were shortened when the shutdown began.
+	case Off, Done, Failed, Stopped, Lost:
+	case Waiting, InPreStart, InBackoff:
+		panic("supervisor: " + i.name + " has its turn in state " + string(i.state))
+	}
+}
+
+// hasten fits the stop steps under way into the time that the shutdown has.
+func (m *Machine) hasten(i *instance) {
+	if m.atOnce(i) {
+		m.kill(i, m.level.String())
+		return
+	}
+	before := i.killAt
+	m.setKillAtFrom(i)
+	i.cut = i.cut || i.killAt < before
+	m.setDeadline(i, min(i.deadline, i.killAt))
+}
+
+// setKillAtFrom shortens killAt for steps that have begun.
+func (m *Machine) setKillAtFrom(i *instance) {
+	left := max(0, i.killAt-m.now)
+	if m.level == Urgent {
+		left = min(left, m.opts.Reserve)
+	}
+	i.killAt = min(m.after(left), m.out.killAt(i.proc, m.now, left))
+}
+
+// String is the level as people read it.
+func (l Level) String() string {
+	switch l {
+	case Orderly:
+		return "orderly"
+	case Urgent:
+		return "urgent"
+	case Forced:
+		return "forced"
+	}
+	return fmt.Sprintf("level(%d)", uint8(l))
+}
