@@ -1,7 +1,6 @@
 package output
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -12,26 +11,6 @@ import (
 	"testing"
 	"time"
 )
-
-const never = time.Minute // a bound that a test does not reach
-
-// memory is a writer that keeps what it gets.
-type memory struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (m *memory) Write(p []byte) (int, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.b.Write(p)
-}
-
-func (m *memory) String() string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.b.String()
-}
 
 // newPipe makes a pipe whose ends do not outlive the test.
 func newPipe(t testing.TB, o PipeOptions) (*Pipe, *os.File) {
@@ -161,4 +140,207 @@ func TestLastWords(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestMatch(t *testing.T) {
+	for _, c := range []struct {
+		name, match string
+		parts       []string
+		want        bool
+	}{
+		{"a line", "^ready$", []string{"not ready\nready\n"}, true},
+		{"across reads", "ready on port 80$", []string{"it is re", "ady on po", "rt 80", "\n"}, true},
+		{"carriage return", "^ready$", []string{"ready\r\n"}, true},
+		{"never finished", "login: $", []string{"host ", "login: "}, true},
+		{"not across lines", "re.?ady", []string{"re\nady\n"}, false},
+		{"not across lines by \\s", "re\\sady", []string{"re\nady\n"}, false},
+		{"last words", "bye", []string{"b", "ye"}, true},
+		{"in a long line", "^x+ready", []string{strings.Repeat("x", maxLine-5), "ready", strings.Repeat("x", 3*maxLine)}, true},
+		{"in none", "ready", []string{"", "\n\n", "rea\x00dy"}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			found := 0
+			o := PipeOptions{Prefix: []byte("a | "), Match: regexp.MustCompile(c.match), OnMatch: func() { found++ }}
+			parts := append(c.parts, c.parts...) // twice what is looked for is called for once
+			out := through(t, o, parts...)
+			if found > 1 || (found == 1) != c.want {
+				t.Errorf("found %d times", found)
+			}
+			if strings.Join(c.parts, "") != "" && out == "" {
+				t.Error("the lines are lost")
+			}
+		})
+	}
+}
+
+// TestMatchWhileStuck has readiness not depend on who reads our stdout.
+func TestMatchWhileStuck(t *testing.T) {
+	s, g := stuck(t)
+	found := make(chan struct{})
+	_, w := newPipe(t, PipeOptions{To: s, Match: regexp.MustCompile("ready"), OnMatch: func() { close(found) }})
+	write(t, w, "ready\n")
+	<-found
+	g.open()
+}
+
+func TestToNowhere(t *testing.T) {
+	found := make(chan struct{})
+	p, w := newPipe(t, PipeOptions{Match: regexp.MustCompile("ready"), OnMatch: func() { close(found) }})
+	for range 100 {
+		write(t, w, strings.Repeat("x", 10000)+"\n")
+	}
+	write(t, w, "ready")
+	<-found
+	if !p.Finish(never) {
+		t.Error("not finished")
+	}
+}
+
+// TestFinishBusyHolder has somebody else write into the pipe for ever, after the run is gone.
+func TestFinishBusyHolder(t *testing.T) {
+	var m memory
+	s := NewSink(&m)
+	p, w := newPipe(t, PipeOptions{To: s})
+	write(t, w, "mine\n")
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		for {
+			if _, err := w.Write(chatter); err != nil { // until the read end is closed
+				return
+			}
+		}
+	}()
+	if !p.Finish(never) {
+		t.Fatal("not finished")
+	}
+	<-over
+	if !s.Close(never) || !strings.HasPrefix(m.String(), "mine\n") {
+		t.Error("the run's own line is lost")
+	}
+}
+
+func TestFinishAgain(t *testing.T) {
+	s := NewSink(io.Discard)
+	p, w := newPipe(t, PipeOptions{To: s})
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			if !p.Finish(never) {
+				t.Error("not finished")
+			}
+		})
+	}
+	all.Wait()
+	<-p.Done()
+	if _, err := w.Write([]byte("x")); err == nil {
+		t.Error("somebody still reads")
+	}
+}
+
+// TestFinishStuck has a run end while the sink is stuck: it is told within the bound, and nothing is lost all the same.
+func TestFinishStuck(t *testing.T) {
+	s, g := stuck(t)
+	p, w := newPipe(t, PipeOptions{To: s})
+	write(t, w, "last words")
+	if p.Finish(0) || p.Finish(time.Millisecond) {
+		t.Error("finished, through a closed gate")
+	}
+	g.open()
+	<-p.Done()
+	if !s.Close(never) || !strings.HasSuffix(g.String(), "\nlast words") {
+		t.Error("the last words are lost")
+	}
+	wantDropped(t, s, 0, 0)
+}
+
+// TestFinishInAHurry has the same in a shutdown: the run's words are dropped, and counted, and its end is not held up.
+func TestFinishInAHurry(t *testing.T) {
+	s, g := stuck(t)
+	p, w := newPipe(t, PipeOptions{To: s, Prefix: []byte("a | ")})
+	s.Hurry(0)
+	write(t, w, "one\ntwo\nthree")
+	if !p.Finish(never) {
+		t.Fatal("held up by a closed gate")
+	}
+	wantDropped(t, s, 2, len("one\ntwo\nthree"))
+	g.open()
+}
+
+// stuck returns a sink that has no room until its gate is opened.
+func stuck(t *testing.T) (*Sink, *gate) {
+	t.Helper()
+	g := newGate()
+	s := NewSink(g)
+	_, _ = s.Write(block(0))
+	eventually(t, "the gate is reached", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return len(s.batch) > 0
+	})
+	for i := range highWater/1000 + 1 {
+		_, _ = s.Write(block(i))
+	}
+	return s, g
+}
+
+// TestHeldBack has children write more than all the buffers hold into a sink that is stuck: they are held back, and when
+// it takes again nothing is lost.
+func TestHeldBack(t *testing.T) {
+	const children, sent = 10, 3000
+	s, g := stuck(t)
+	before := (1 + highWater/1000 + 1) * 1000
+	var pipes []*Pipe
+	var all sync.WaitGroup
+	for k := range children {
+		p, w := newPipe(t, PipeOptions{To: s})
+		pipes = append(pipes, p)
+		all.Go(func() {
+			for i := range sent {
+				write(t, w, fmt.Sprintf("%d %d %s\n", k, i, strings.Repeat("x", 200)))
+			}
+			_ = w.Close()
+		})
+	}
+	eventually(t, "all are held back", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.patience.waiting == children
+	})
+	g.open()
+	all.Wait()
+	for _, p := range pipes {
+		<-p.Done()
+	}
+	if !s.Close(never) {
+		t.Fatal("not closed")
+	}
+	wantDropped(t, s, 0, 0)
+	wantInOrder(t, g.String()[before:], children, sent)
+}
+
+// TestThousandPipes has as many children in one sink.
+func TestThousandPipes(t *testing.T) {
+	const children, sent = 1000, 50
+	var m memory
+	s := NewSink(&m)
+	var all sync.WaitGroup
+	for k := range children {
+		p, w := newPipe(t, PipeOptions{To: s})
+		all.Go(func() {
+			for i := range sent {
+				write(t, w, fmt.Sprintf("%d %d %s\n", k, i, strings.Repeat("x", 100)))
+			}
+			_ = w.Close()
+			if !p.Finish(never) {
+				t.Error("not finished")
+			}
+		})
+	}
+	all.Wait()
+	if !s.Close(never) {
+		t.Fatal("not closed")
+	}
+	wantDropped(t, s, 0, 0)
+	wantInOrder(t, m.String(), children, sent)
 }

@@ -182,14 +182,13 @@ func (s *Sink) Flush(bound time.Duration) bool {
 func (s *Sink) Close(bound time.Duration) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	first := !s.closed
-	s.closed = true
-	s.room.Broadcast()
-	whole := s.await(bound, func() bool { return s.done == s.taken || s.left })
-	if s.left {
-		return false
+	if !s.closed {
+		s.closed = true
+		s.room.Broadcast()
+		s.start() // close(2) may hang too
 	}
-	if !whole {
+	s.await(bound, func() bool { return !s.running || s.left })
+	if s.done < s.taken && !s.left {
 		s.left = true
 		s.dropBatch()
 		if s.buf != nil {
@@ -197,12 +196,8 @@ func (s *Sink) Close(bound time.Duration) bool {
 		}
 		s.buf, s.done = nil, s.taken
 		s.progress.Broadcast()
-		return false
 	}
-	if first && !s.running {
-		s.to.close()
-	}
-	return true
+	return !s.left
 }
 
 // await waits for ok, with mu held, for bound at most.

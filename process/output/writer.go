@@ -7,7 +7,7 @@ import (
 
 // start brings the writing goroutine up where there is work and none lives. With mu held.
 func (s *Sink) start() {
-	if !s.running && !s.left {
+	if !s.running {
 		s.running = true
 		go s.run()
 	}
@@ -22,10 +22,13 @@ func (s *Sink) run() {
 		putWriteBuffer(s.hands)
 		s.hands = nil
 	}
-	s.running = false
 	if s.closed {
+		s.mu.Unlock()
 		s.to.close()
+		s.mu.Lock()
 	}
+	s.running = false
+	s.progress.Broadcast()
 }
 
 // swap takes over what has come in and lets the writers go on with another buffer.
