@@ -1,0 +1,198 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"lastout/process"
+	"lastout/process/output"
+	"lastout/supervisor"
+	"lastout/supervisor/config"
+)
+
+// HostOptions say what a Host works with.
+type HostOptions struct {
+	Config   *config.Config
+	Spawner  *process.Spawner // somebody serves it, on the thread that shall be the children's parent
+	NoCgroup bool             // find descendants without control groups, even where there are some
+
+	Stdout *output.Sink // takes the prefixed output of the children
+	Color  bool         // Stdout is a terminal: prefixes are coloured and aligned
+
+	// Inherit are the descriptors that a child with log mode "inherit" gets: our own stdout and stderr.
+	Inherit [2]*os.File
+
+	// Say takes the reports, in order, on the loop's goroutine. It must not wait for anything.
+	Say func(supervisor.Report)
+}
+
+// Host is the System of the real kernel. Everything in it belongs to the loop, except what says otherwise: kernel events
+// are translated on the loop as well.
+type Host struct {
+	config  *config.Config
+	spawner *process.Spawner
+	reaper  *process.Reaper
+	outputs *outputs
+	say     func(supervisor.Report)
+	box     *Mailbox
+
+	children map[uint64]*child         // by tag
+	runs     map[supervisor.Run]*child // runs, hooks and stop commands by the machine's number
+
+	at     supervisor.Instant // of the last report: the time of this step
+	ends   time.Time          // when the shutdown that is under way must be over; zero: none, or no bound
+	alive  context.Context    // ends with the tree, and every probe with it
+	finish context.CancelFunc
+}
+
+// NewHost opens the log files and takes up the reaper's work: from here on this process is a subreaper.
+func NewHost(o HostOptions) (*Host, error) {
+	outputs, err := newOutputs(o)
+	if err != nil {
+		return nil, err
+	}
+	h := &Host{
+		config: o.Config, spawner: o.Spawner, outputs: outputs, say: o.Say, box: NewMailbox(),
+		children: map[uint64]*child{}, runs: map[supervisor.Run]*child{},
+	}
+	h.reaper, err = process.New(process.Options{Name: o.Config.Name, NoCgroup: o.NoCgroup, Notify: h.notify})
+	if err != nil {
+		outputs.close()
+		return nil, fmt.Errorf("cannot watch over children: %w", err)
+	}
+	h.alive, h.finish = context.WithCancel(context.Background())
+	outputs.onError(func(err error) { h.onLoop(func() { h.note(err.Error()) }) })
+	return h, nil
+}
+
+// Close gives back what the reaper holds, its control groups above all. Call it after Run.
+func (h *Host) Close() error { return h.reaper.Close() }
+
+// Events is where what happens arrives.
+func (h *Host) Events() *Mailbox { return h.box }
+
+// Stop asks for an ordered shutdown; cause is for people: "SIGTERM". Any goroutine may call it.
+func (h *Host) Stop(cause string) { h.box.Put(supervisor.Stop{Cause: cause}) }
+
+// Interrupt is a SIGINT: the first is a Stop, further ones make it urgent. Any goroutine may call it.
+func (h *Host) Interrupt(cause string) { h.box.Put(supervisor.Interrupt{Cause: cause}) }
+
+// ReopenLogs opens the log files anew, after somebody else moved them away. Any goroutine may call it.
+func (h *Host) ReopenLogs() { h.outputs.reopen() }
+
+// Snapshot is the tree as it stands, asked of the loop; false when the loop is over. Any goroutine may call it but the
+// loop's own: not from within Say.
+func (h *Host) Snapshot() (supervisor.Snapshot, bool) {
+	answer := make(chan supervisor.Snapshot, 1)
+	h.box.Call(func(now supervisor.Instant, m *supervisor.Machine) supervisor.Event {
+		answer <- m.Snapshot(now)
+		return nil
+	})
+	select {
+	case s := <-answer:
+		return s, true
+	case <-h.box.Over():
+		return supervisor.Snapshot{}, false
+	}
+}
+
+// Do performs an action.
+func (h *Host) Do(action supervisor.Action) {
+	switch a := action.(type) {
+	case supervisor.Spawn:
+		h.spawnRun(a)
+	case supervisor.Cancel:
+		if c := h.runs[a.Run]; c != nil {
+			h.cancel(c)
+		}
+	case supervisor.Probe:
+		h.probe(a)
+	case supervisor.StopProbe:
+		h.stopProbe(a)
+	case supervisor.Signal:
+		h.signal(a)
+	case supervisor.StopCommand:
+		h.stopCommand(a)
+	case supervisor.Kill:
+		if c := h.runs[a.Run]; c != nil {
+			h.kill(c)
+		}
+	case supervisor.Forget:
+		if c := h.runs[a.Run]; c != nil {
+			h.reaper.Forget(c.tag)
+		}
+	case supervisor.RunHook:
+		h.runHook(a)
+	case supervisor.StopHook:
+		if c := h.runs[a.Hook]; c != nil {
+			h.kill(c)
+		}
+	case supervisor.Sweep:
+		h.sweep(a)
+	case supervisor.Say:
+		h.report(a.Report)
+	case supervisor.Finish:
+		// All is done already: the report of the end came just before.
+	default:
+		panic(fmt.Sprintf("engine: unknown action %T", action))
+	}
+}
+
+// signal sends a stop signal. A program of another user may refuse it: that is said, and its bound runs on.
+func (h *Host) signal(a supervisor.Signal) {
+	c := h.runs[a.Run]
+	if c == nil {
+		return
+	}
+	scope := process.Leader
+	if a.Scope == supervisor.Rest {
+		scope = process.Rest
+	}
+	if err := h.reaper.Signal(c.tag, a.Signal, scope); err != nil {
+		h.note(fmt.Sprintf("cannot signal %s: %v", c.name, err))
+	}
+}
+
+// sweep is for the descendants of no living run. A hook that is over, or was killed, is no living run: what is left of
+// it is swept too.
+func (h *Host) sweep(a supervisor.Sweep) {
+	for tag, c := range h.children {
+		if c.hook && c.over {
+			h.reaper.Forget(tag)
+		}
+	}
+	h.reaper.Sweep(a.Signal, a.Report)
+}
+
+// describe names processes for people.
+func (h *Host) describe(left []process.Member) []string {
+	var names []string
+	for _, m := range left {
+		name := fmt.Sprintf("pid %d (%s)", m.PID, m.Comm)
+		if c := h.children[m.Run]; c != nil {
+			name += ", of " + c.name
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
+// report hands out a report of the machine, and does what depends on where the tree is in its life.
+func (h *Host) report(r supervisor.Report) {
+	h.at = r.At
+	switch r.Kind {
+	case supervisor.KindPhase:
+		h.announce(r)
+	case supervisor.KindFinish:
+		// The last report is the end of the story: what was lost of the output is said before it.
+		h.lastWords()
+	}
+	h.say(r)
+}
+
+// note says something the machine does not know of.
+func (h *Host) note(text string) {
+	h.say(supervisor.Report{At: h.at, Kind: supervisor.KindNote, Cause: text})
+}

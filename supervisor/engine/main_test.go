@@ -1,0 +1,129 @@
+package engine
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"testing"
+)
+
+// helperVar makes the test binary be one of the helpers.
+const helperVar = "ENGINE_TEST_HELPER"
+
+func TestMain(m *testing.M) {
+	if name := os.Getenv(helperVar); name != "" {
+		os.Exit(helpers[name](os.Args[1:]))
+	}
+	os.Exit(m.Run())
+}
+
+// helpers are what the tests' children do. Those that shall become ready wait for a line from the named pipe first.
+var helpers = map[string]func(args []string) int{
+	// tcp ADDRESS FIFO listens.
+	"tcp": func(args []string) int {
+		waitFor(args[1])
+		l, err := net.Listen("tcp", args[0])
+		if err != nil {
+			return fail(err)
+		}
+		defer l.Close()
+		return untilTold()
+	},
+
+	// http ADDRESS FIFO answers 503 until it is told, and 204 then.
+	"http": func(args []string) int {
+		ready := make(chan struct{})
+		l, err := net.Listen("tcp", args[0])
+		if err != nil {
+			return fail(err)
+		}
+		go http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			select {
+			case <-ready:
+				w.WriteHeader(http.StatusNoContent)
+			default:
+				w.WriteHeader(http.StatusServiceUnavailable)
+			}
+		}))
+		waitFor(args[1])
+		close(ready)
+		return untilTold()
+	},
+
+	// notify FIFO says READY=1 to the socket it was given.
+	"notify": func(args []string) int {
+		waitFor(args[0])
+		if err := sendReady(os.Getenv("NOTIFY_SOCKET")); err != nil {
+			return fail(err)
+		}
+		return untilTold()
+	},
+
+	// stranger SOCKET says READY=1 to the socket of another, and ends.
+	"stranger": func(args []string) int {
+		if err := sendReady(args[0]); err != nil {
+			return fail(err)
+		}
+		return 0
+	},
+
+	// flood LINES waits for TERM, writes so many lines, and ends.
+	"flood": func(args []string) int {
+		n, err := strconv.Atoi(args[0])
+		if err != nil {
+			return fail(err)
+		}
+		told := make(chan os.Signal, 1)
+		signal.Notify(told, syscall.SIGTERM)
+		fmt.Println("flood waits")
+		<-told
+		out := bufio.NewWriterSize(os.Stdout, 512)
+		for i := range n {
+			fmt.Fprintf(out, "line %d\n", i)
+		}
+		if err := out.Flush(); err != nil {
+			return fail(err)
+		}
+		return 0
+	},
+}
+
+// waitFor says that it waits, and does until a line is there.
+func waitFor(fifo string) {
+	f, err := os.Open(fifo)
+	if err != nil {
+		os.Exit(fail(err))
+	}
+	fmt.Println("waits")
+	if _, err := bufio.NewReader(f).ReadString('\n'); err != nil {
+		os.Exit(fail(err))
+	}
+	f.Close()
+}
+
+func untilTold() int {
+	told := make(chan os.Signal, 1)
+	signal.Notify(told, syscall.SIGTERM)
+	<-told
+	return 0
+}
+
+func sendReady(socket string) error {
+	conn, err := net.Dial("unixgram", socket)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_, err = conn.Write([]byte("STATUS=up\nREADY=1\n"))
+	return err
+}
+
+func fail(err error) int {
+	fmt.Fprintln(os.Stderr, err)
+	return 111
+}

@@ -1,0 +1,271 @@
+package engine
+
+import (
+	"fmt"
+	"iter"
+	"os"
+	"regexp"
+	"sync"
+	"time"
+
+	"lastout/ordering"
+	"lastout/process/output"
+	"lastout/supervisor/config"
+)
+
+const (
+	// patience is for how long, in all, a sink that is blocked may hold back what the children write during a shutdown.
+	// It is short beside the time a process has to leave: whoever waits for a write cannot.
+	patience = time.Second
+
+	// tailBound bounds the handing on of what a run left in its pipe. The run is gone and nobody waits for it.
+	tailBound = 30 * time.Second
+
+	// lastFlush and shortFlush bound the wait at the very end for what was taken to be written: the longer where the
+	// shutdown's bound leaves room for it.
+	lastFlush  = time.Second
+	shortFlush = 100 * time.Millisecond
+)
+
+// outputs carries what the children write to where it shall go. Its methods may be called from the spawner's thread.
+type outputs struct {
+	stdout  *output.Sink
+	inherit [2]*os.File
+	files   []*logFile
+	byPath  map[string]*logFile
+	color   bool
+	width   int // of the longest instance name, where prefixes are aligned
+
+	tails sync.WaitGroup // pipes being finished
+}
+
+// logFile is a file that one or several instances write to.
+type logFile struct {
+	*output.Sink
+	path   string
+	shared bool
+}
+
+// nobody is the process of a hook that belongs to the whole tree.
+const nobody ordering.ID = -1
+
+// newOutputs opens the log files, each once.
+func newOutputs(o HostOptions) (*outputs, error) {
+	all := &outputs{stdout: o.Stdout, inherit: o.Inherit, color: o.Color, byPath: map[string]*logFile{}}
+	for _, p := range o.Config.Processes {
+		for _, inst := range p.Instances {
+			all.width = max(all.width, len(inst.Name))
+			if p.Log.Stdout != config.LogFile && p.Log.Stderr != config.LogFile {
+				continue
+			}
+			if err := all.openFile(p.Log, inst.LogFile); err != nil {
+				all.close()
+				return nil, fmt.Errorf("process %q: %w", p.Name, err)
+			}
+		}
+	}
+	return all, nil
+}
+
+func (o *outputs) openFile(log config.Log, path string) error {
+	if f := o.byPath[path]; f != nil {
+		f.shared = true
+		return nil
+	}
+	sink, err := output.OpenFile(output.FileOptions{Path: path, MaxSize: log.MaxSize, MaxFiles: log.MaxFiles})
+	if err != nil {
+		return err
+	}
+	f := &logFile{Sink: sink, path: path}
+	o.files = append(o.files, f)
+	o.byPath[path] = f
+	return nil
+}
+
+// match is a pattern to look for in what a child writes.
+type match struct {
+	pattern *regexp.Regexp
+	found   func()
+}
+
+// open gives a run its descriptors 0 to 2. Where both streams go the same way they are one pipe, so that their order is
+// kept.
+func (o *outputs) open(c *child, id ordering.ID, log config.Log, inst *config.Instance, m *match) error {
+	w := wiring{outputs: o, child: c, id: id, log: log, inst: inst, match: m}
+	stdout, err := w.stream(log.Stdout, 0)
+	if err != nil {
+		return err
+	}
+	stderr := stdout
+	if log.Stderr != log.Stdout || log.Stdout == config.LogInherit {
+		if stderr, err = w.stream(log.Stderr, 1); err != nil {
+			return err
+		}
+	}
+	c.files = []*os.File{nil, stdout, stderr}
+	return nil
+}
+
+// openHook does that for a hook: its lines go to our stdout, whatever the log of its process is. A hook of the whole tree
+// has the id nobody.
+func (o *outputs) openHook(c *child, id ordering.ID) error {
+	w, err := o.pipe(c, output.PipeOptions{To: o.stdout, Prefix: o.prefix(c.name, id)})
+	c.files = []*os.File{nil, w, w}
+	return err
+}
+
+// wiring is what the streams of one run are made from.
+type wiring struct {
+	*outputs
+	child *child
+	id    ordering.ID
+	log   config.Log
+	inst  *config.Instance
+	match *match
+}
+
+// stream is the child's end of a stream, stdout (0) or stderr (1); nil for one that goes nowhere. A stream whose lines
+// are looked at goes through a pipe of ours, whatever its mode.
+func (w *wiring) stream(mode config.LogMode, which int) (*os.File, error) {
+	p := output.PipeOptions{Timestamps: w.log.Timestamps}
+	if w.match != nil {
+		p.Match, p.OnMatch = w.match.pattern, w.match.found
+	}
+	switch mode {
+	case config.LogPrefix:
+		p.To, p.Prefix = w.stdout, w.prefix(w.inst.Name, w.id)
+	case config.LogFile:
+		file := w.byPath[w.inst.LogFile]
+		p.To = file.Sink
+		if file.shared {
+			p.Prefix = []byte(w.inst.Name + " | ")
+		}
+	case config.LogInherit:
+		if w.match == nil {
+			return w.inherit[which], nil
+		}
+		p.To, p.Timestamps = w.stdout, false
+	case config.LogNull:
+		if w.match == nil {
+			return nil, nil
+		}
+	}
+	return w.pipe(w.child, p)
+}
+
+func (o *outputs) pipe(c *child, p output.PipeOptions) (*os.File, error) {
+	pipe, w, err := output.NewPipe(p)
+	if err != nil {
+		return nil, fmt.Errorf("cannot make a pipe for its output: %w", err)
+	}
+	c.pipes = append(c.pipes, pipe)
+	c.ours = append(c.ours, w)
+	return w, nil
+}
+
+// finish hands on what a run left in its pipes, and closes them. It does not wait.
+func (o *outputs) finish(pipes []*output.Pipe) {
+	for _, p := range pipes {
+		o.tails.Go(func() { p.Finish(tailBound) })
+	}
+}
+
+// The colours of the processes, by their place in the configuration. Red is for what went wrong.
+var palette = []string{"36", "33", "32", "35", "34", "96", "93", "92", "95", "94"}
+
+// prefix stands before each line of a child: "api.1 | ". On a terminal it has its process's colour and all are equally
+// long.
+func (o *outputs) prefix(name string, id ordering.ID) []byte {
+	switch {
+	case !o.color:
+		return []byte(name + " | ")
+	case id == nobody:
+		return fmt.Appendf(nil, "%-*s | ", o.width, name)
+	default:
+		return fmt.Appendf(nil, "\x1b[%sm%-*s |\x1b[0m ", palette[int(id)%len(palette)], o.width, name)
+	}
+}
+
+// hurry says that a shutdown began: a sink that is blocked must not hold it up.
+func (o *outputs) hurry() {
+	for s := range o.sinks() {
+		s.Hurry(patience)
+	}
+}
+
+// reopen opens the log files anew.
+func (o *outputs) reopen() {
+	for s := range o.sinks() {
+		s.Reopen()
+	}
+}
+
+// onError has f told what goes wrong in writing.
+func (o *outputs) onError(f func(error)) {
+	for s := range o.sinks() {
+		s.OnError(f)
+	}
+}
+
+// close closes the log files. Our stdout is the caller's.
+func (o *outputs) close() {
+	for s := range o.sinks() {
+		if s != o.stdout {
+			s.Close(0)
+		}
+	}
+}
+
+// settle waits, for bound at most, until all that was taken is written, closes the log files, and says for people what
+// was lost.
+func (o *outputs) settle(bound time.Duration) []string {
+	end := time.Now().Add(bound)
+	var said []string
+	if !o.awaitTails(bound) {
+		said = append(said, "the output of processes that are gone was not all taken: it was blocked")
+	}
+	for s, name := range o.sinks() {
+		if s == o.stdout {
+			if !s.Flush(time.Until(end)) {
+				said = append(said, name+" is blocked: the last lines were not written")
+			}
+		} else {
+			s.Close(time.Until(end))
+		}
+		if lines, bytes := s.Dropped(); bytes > 0 {
+			said = append(said, fmt.Sprintf("%s did not take all output: %d lines (%d bytes) were dropped", name, lines, bytes))
+		}
+	}
+	return said
+}
+
+// awaitTails waits, for bound at most, until all pipes that are being finished are.
+func (o *outputs) awaitTails(bound time.Duration) bool {
+	done := make(chan struct{})
+	go func() {
+		o.tails.Wait()
+		close(done)
+	}()
+	timer := time.NewTimer(bound)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+// sinks are our stdout and the log files, each with its name for people.
+func (o *outputs) sinks() iter.Seq2[*output.Sink, string] {
+	return func(yield func(*output.Sink, string) bool) {
+		if !yield(o.stdout, "stdout") {
+			return
+		}
+		for _, f := range o.files {
+			if !yield(f.Sink, f.path) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,136 @@
+package engine
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// The first look is at once, further ones at each interval, and a hung one is given up after its bound.
+func TestPollLooksAtOnceAndAtEachInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		var looks []time.Duration
+		ready := poll(100*time.Millisecond, 2*time.Second, func(ctx context.Context) bool {
+			looks = append(looks, time.Since(began))
+			if len(looks) == 2 {
+				<-ctx.Done() // hangs: the ticks of this time are not made up for, but one
+			}
+			return len(looks) == 4
+		})(t.Context())
+		want := []time.Duration{0, 100 * time.Millisecond, 2100 * time.Millisecond, 2200 * time.Millisecond}
+		if !ready || !slices.Equal(looks, want) {
+			t.Errorf("ready %v after looks at %v, want %v", ready, looks, want)
+		}
+	})
+}
+
+func TestPollEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 250*time.Millisecond)
+		defer cancel()
+		looks := 0
+		ready := poll(100*time.Millisecond, time.Second, func(context.Context) bool { looks++; return false })(ctx)
+		if ready || looks != 3 || time.Since(began) != 250*time.Millisecond {
+			t.Errorf("ready %v, %d looks, over after %v; want false, 3, 250ms", ready, looks, time.Since(began))
+		}
+	})
+}
+
+func TestTCPLook(t *testing.T) {
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "s")
+	unix, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, address := range []string{tcp.Addr().String(), "unix:" + path} {
+		if !tcpLook(address)(t.Context()) {
+			t.Errorf("%s: not ready while somebody listens", address)
+		}
+	}
+	tcp.Close()
+	unix.Close()
+	for _, address := range []string{tcp.Addr().String(), "unix:" + path, "no port"} {
+		if tcpLook(address)(t.Context()) {
+			t.Errorf("%s: ready while nobody listens", address)
+		}
+	}
+}
+
+func TestHTTPLook(t *testing.T) {
+	status := http.StatusOK
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Location", "http://127.0.0.1:1/nobody")
+		w.WriteHeader(status)
+	}))
+	defer server.Close()
+	secure := httptest.NewTLSServer(server.Config.Handler)
+	defer secure.Close()
+	for _, c := range []struct {
+		status int
+		ready  bool
+	}{{200, true}, {204, true}, {302, true}, {399, true}, {400, false}, {404, false}, {500, false}, {503, false}} {
+		status = c.status
+		for _, url := range []string{server.URL, secure.URL} {
+			if got := httpLook(url)(t.Context()); got != c.ready {
+				t.Errorf("%s: status %d: ready %v, want %v", url, c.status, got, c.ready)
+			}
+		}
+	}
+	status = http.StatusOK
+	server.Close()
+	if httpLook(server.URL)(t.Context()) {
+		t.Error("ready while nobody listens")
+	}
+	if httpLook("://")(t.Context()) {
+		t.Error("an address that is none is ready")
+	}
+}
+
+func TestLineProber(t *testing.T) {
+	for _, c := range []struct {
+		written string
+		ready   bool
+	}{{"\n", true}, {"ready\n", true}, {"", false}, {"almost", false}} {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.WriteString(c.written); err != nil {
+			t.Fatal(err)
+		}
+		w.Close()
+		if got := lineProber(r)(t.Context()); got != c.ready {
+			t.Errorf("%q: ready %v, want %v", c.written, got, c.ready)
+		}
+		r.Close()
+	}
+}
+
+func TestLineProberIsCancelled(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	over := make(chan bool)
+	go func() { over <- lineProber(r)(ctx) }()
+	cancel()
+	if <-over {
+		t.Error("ready without a line")
+	}
+}

@@ -1,0 +1,155 @@
+package engine
+
+import (
+	"net"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"lastout/ordering"
+	"lastout/supervisor"
+	"lastout/supervisor/config"
+)
+
+// freeAddress is one that nobody listens on at the moment.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// Each kind of probe on a real child: not ready while the child says that it waits, and ready soon after it went on.
+func TestProbes(t *testing.T) {
+	address := freeAddress(t)
+	for _, c := range []struct {
+		kind    string
+		probe   config.Probe
+		command func(r *rig, fifo string) config.Command
+	}{
+		{"tcp", config.Probe{TCP: address}, func(r *rig, fifo string) config.Command {
+			return r.helper("tcp", address, fifo)
+		}},
+		{"http", config.Probe{HTTP: "http://" + address + "/"}, func(r *rig, fifo string) config.Command {
+			return r.helper("http", address, fifo)
+		}},
+		{"notify", config.Probe{Notify: true}, func(r *rig, fifo string) config.Command {
+			return r.helper("notify", fifo)
+		}},
+		{"exec", config.Probe{}, func(r *rig, _ string) config.Command {
+			return r.shell("echo waits; read line <$DIR/go; touch $DIR/ready; exec sleep 1000")
+		}},
+		{"fd", config.Probe{FD: 5}, func(r *rig, _ string) config.Command {
+			return r.shell("echo waits; read line <$DIR/go; echo ready >&5; exec 5>&-; exec sleep 1000")
+		}},
+		{"log", config.Probe{Log: regexp.MustCompile(`^listening on \d+`)}, func(r *rig, _ string) config.Command {
+			return r.shell("echo waits, not listening on 1; read line <$DIR/go; echo listening on 80; exec sleep 1000")
+		}},
+		{"log on stderr, which goes nowhere", config.Probe{Log: regexp.MustCompile("ready")}, func(r *rig, _ string) config.Command {
+			p := r.entry("api").Process
+			p.Log.Stderr = config.LogNull
+			return r.shell("echo waits; read line <$DIR/go; echo ready >&2; exec sleep 1000")
+		}},
+	} {
+		t.Run(c.kind, func(t *testing.T) {
+			r := newRig(t)
+			release := r.fifo("go")
+			api := r.add("api", ordering.Worker, "")
+			if c.kind == "exec" {
+				look := r.shell("test -e $DIR/ready")
+				c.probe.Exec = &look
+			}
+			api.probed(c.probe).Process.Instances[0].Command = c.command(r, filepath.Join(r.dir, "go"))
+			r.start()
+			r.out.await("api | waits")
+			if s, ok := r.host.Snapshot(); !ok || s.Instances[0].State != supervisor.Running {
+				t.Errorf("state %q before it is ready", s.Instances[0].State)
+			}
+			release()
+			r.state("api", supervisor.Ready)
+			if out := r.stop(); out.Code != 0 {
+				t.Errorf("outcome %+v", out)
+			}
+		})
+	}
+}
+
+// A stranger's message to the socket of another is no readiness: not one of another process of the tree, and not ours.
+func TestNotifyRefusesStrangers(t *testing.T) {
+	r := newRig(t)
+	release := r.fifo("go")
+	api := r.add("api", ordering.Worker, "").probed(config.Probe{Notify: true})
+	helper := r.helper("", filepath.Join(r.dir, "go2"))
+	shell := r.shell("echo socket=$NOTIFY_SOCKET; read line <$DIR/go; " + helperVar + "=notify exec \"$0\" \"$1\"")
+	shell.Argv = append(shell.Argv, helper.Argv...)
+	api.Process.Instances[0].Command = shell
+	release2 := r.fifo("go2")
+	r.start()
+	r.out.await("socket=")
+	socket := r.out.lines("api | socket=")[0]
+	if err := sendReady(socket); err != nil {
+		t.Fatal(err)
+	}
+	release()
+	r.out.await("api | waits") // it came on, through the exec: the message before was read long since
+	if s, _ := r.host.Snapshot(); s.Instances[0].State != supervisor.Running {
+		t.Errorf("state %q after a stranger's message", s.Instances[0].State)
+	}
+	release2()
+	r.state("api", supervisor.Ready)
+	r.stop()
+}
+
+// A look that hangs is killed with its tree when the probe is stopped; nothing of it is left at the end.
+func TestHungExecProbeIsKilled(t *testing.T) {
+	r := newRig(t)
+	look := r.shell("sleep 1000 & echo $! >$DIR/pid; echo >$DIR/looks; wait")
+	r.fifo("looks")
+	r.add("api", ordering.Worker, "read line <$DIR/looks; echo a look hangs; exec sleep 1000").
+		probed(config.Probe{Exec: &look})
+	r.start()
+	r.out.await("a look hangs")
+	if out := r.stop(); out.Code != 0 || len(out.Survived) > 0 {
+		t.Errorf("outcome %+v", out)
+	}
+	if err := syscall.Kill(r.pid("pid"), 0); err != syscall.ESRCH {
+		t.Errorf("the child of a look is still there: %v", err)
+	}
+}
+
+// Who never becomes ready is stopped at its bound, and its start has failed.
+func TestReadinessThatNeverComes(t *testing.T) {
+	r := newRig(t)
+	api := r.add("api", ordering.Worker, "exec sleep 1000").probed(config.Probe{FD: 3})
+	api.Spec.Ready.Timeout = 50 * time.Millisecond
+	r.start()
+	out := r.wait()
+	if out.Code != 1 {
+		t.Errorf("outcome %+v, want code 1", out)
+	}
+	if cause := r.state("api", supervisor.Failed).Cause; !strings.Contains(cause, "not ready within 50ms") {
+		t.Errorf("cause %q", cause)
+	}
+}
+
+// A run's descriptors are those it shall have: nothing of ours, and nothing of another child.
+func TestNoDescriptorLeaks(t *testing.T) {
+	r := newRig(t)
+	r.add("first", ordering.Worker, "exec sleep 1000").probed(config.Probe{Notify: true}).Spec.Ready = supervisor.Readiness{}
+	second := r.add("second", ordering.Worker, "for fd in /proc/$$/fd/*; do echo fd ${fd##*/}; done; echo done; exec sleep 1000",
+		"first").probed(config.Probe{FD: 4})
+	second.Spec.Ready = supervisor.Readiness{}
+	r.start()
+	r.out.await("second | done")
+	got := strings.Join(r.out.lines("second | fd "), " ")
+	if got != "0 1 2 3 4" {
+		t.Errorf("descriptors %s, want 0 to 2, 3 (nothing) and 4 (readiness)", got)
+	}
+	r.stop()
+}
