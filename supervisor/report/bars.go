@@ -110,7 +110,9 @@ func legend(rows []row, p painter) string {
 	var used [strokes]bool
 	for _, r := range rows {
 		for _, span := range r.of.Phases {
-			used[strokeOf(span.State)] = true
+			if st := strokeOf(span.State); st != strokeWait || span.End > span.Begin {
+				used[st] = true
+			}
 		}
 	}
 	var parts []string

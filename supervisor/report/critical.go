@@ -23,7 +23,7 @@ func (s *Shutdown) markCritical(turns map[string]turns) {
 			s.Critical = append(s.Critical, x.leaveStep(s.Begin, s.End))
 		} else {
 			turn = turns[x.Process].drain
-			s.Critical = append(s.Critical, x.drainStep(s.Begin, s.End))
+			s.Critical = append(s.Critical, x.drainStep(s.Begin))
 		}
 		if turn == nil || len(turn.FreedBy) == 0 || (step == "leave" && x.Turn == nil) {
 			break
@@ -68,12 +68,13 @@ func (x *Instance) leaveStep(begin, end supervisor.Instant) PathStep {
 	return p
 }
 
-// drainStep is the time from the begin of an instance's drain until it was drained or gone.
-func (x *Instance) drainStep(begin, end supervisor.Instant) PathStep {
-	p := PathStep{Instance: x.Name, Step: "drain", Begin: begin, End: end}
+// drainStep is the time from the begin of an instance's drain until it was drained or gone: none, where it never drained.
+func (x *Instance) drainStep(begin supervisor.Instant) PathStep {
+	p := PathStep{Instance: x.Name, Step: "drain", Begin: begin}
 	if x.Drain != nil {
 		p.Begin = x.Drain.At
 	}
+	p.End = p.Begin
 	for _, span := range x.Phases {
 		if span.State == supervisor.Draining {
 			p.End = span.End

@@ -261,16 +261,18 @@ func (s *Shutdown) stillThere(process string, at supervisor.Instant) bool {
 
 // writeCritical says what the whole shutdown had to wait for.
 func (s *Shutdown) writeCritical(b *strings.Builder) {
-	if len(s.Critical) < 2 {
-		return
-	}
 	var parts []string
 	for _, step := range s.Critical {
 		name := step.Instance
 		if step.Step == "drain" {
 			name += "'s drain"
 		}
-		parts = append(parts, name+" "+Duration(step.End-step.Begin))
+		if took := step.End - step.Begin; took > 0 || step.Step == "leave" {
+			parts = append(parts, name+" "+Duration(took))
+		}
+	}
+	if len(parts) < 2 {
+		return
 	}
 	fmt.Fprintf(b, "\n* had to be waited for: %s\n", strings.Join(parts, ", then "))
 }

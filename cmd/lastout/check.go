@@ -1,0 +1,81 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"lastout/supervisor/config"
+)
+
+// faultJSON is one fault or warning for programs.
+type faultJSON struct {
+	File string `json:"file"`
+	Line int    `json:"line"`
+	Text string `json:"text"`
+}
+
+func (p *program) checkCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "check",
+		Usage:       "every fault of a configuration, with its line and a suggestion",
+		Description: "Exit code 0: it can be run (warnings may be there); 2: it cannot. Nothing is started.",
+		Flags:       []cli.Flag{configFlag(), profileFlag(), outputFlag()},
+		Action:      p.check,
+	}
+}
+
+// check answers on stdout, faults included: they are what was asked for.
+func (p *program) check(c *cli.Context) error {
+	if err := noArguments(c); err != nil {
+		return err
+	}
+	cfg, err := load(c)
+	var faulty *config.Error
+	if err != nil && !errors.As(err, &faulty) {
+		return err
+	}
+	var faults, warnings []config.Fault
+	if faulty != nil {
+		faults = faulty.Faults
+	} else {
+		warnings = cfg.Warnings
+	}
+	if c.String("output") == "json" {
+		err = answerJSON(p.stdout, map[string]any{"faults": faultsJSON(faults), "warnings": faultsJSON(warnings)})
+	} else {
+		err = write(p.stdout, checkText(cfg, faults, warnings))
+	}
+	if err == nil && len(faults) > 0 {
+		err = codeError(exitUsage)
+	}
+	return err
+}
+
+func faultsJSON(faults []config.Fault) []faultJSON {
+	all := make([]faultJSON, len(faults))
+	for i, f := range faults {
+		all[i] = faultJSON{File: f.File, Line: f.Line, Text: f.Text}
+	}
+	return all
+}
+
+func checkText(cfg *config.Config, faults, warnings []config.Fault) string {
+	text := ""
+	for _, f := range faults {
+		text += f.String() + "\n"
+	}
+	for _, w := range warnings {
+		text += w.String() + " (warning)\n"
+	}
+	if len(faults) > 0 {
+		return text + fmt.Sprintf("%s; nothing was started\n", count(len(faults), "fault"))
+	}
+	instances := 0
+	for i := range cfg.Processes {
+		instances += len(cfg.Processes[i].Instances)
+	}
+	return text + fmt.Sprintf("%s: %s, %s, no fault\n",
+		cfg.File, count(len(cfg.Processes), "process"), count(instances, "instance"))
+}

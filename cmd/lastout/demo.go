@@ -1,0 +1,197 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"lastout/cmd/lastout/demo"
+	"lastout/supervisor/report"
+)
+
+// demoCommand shows what lastout is for, and holds the programs it is shown with.
+func (p *program) demoCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "demo",
+		Usage: "a gateway and three workers under load, taken down in order, with a ledger of every request",
+		Flags: []cli.Flag{
+			&cli.DurationFlag{Name: "load", Value: 2 * time.Second, EnvVars: []string{"LASTOUT_LOAD"}, Usage: "load for this long before SIGTERM"},
+			&cli.DurationFlag{Name: "every", Value: 10 * time.Millisecond, EnvVars: []string{"LASTOUT_EVERY"}, Usage: "send a request this often"},
+			delayFlag(),
+			&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, EnvVars: []string{"LASTOUT_VERBOSE"}, Usage: "show what lastout and its children write"},
+			outputFlag(),
+		},
+		Action: p.demo,
+		Subcommands: []*cli.Command{
+			p.demoGateway(), p.demoWorker(), p.demoStore(), p.demoTask(), p.demoDrain(),
+		},
+	}
+}
+
+func delayFlag() cli.Flag {
+	return &cli.DurationFlag{
+		Name: "delay", Value: 300 * time.Millisecond, EnvVars: []string{"LASTOUT_DELAY"}, Usage: "a worker takes this long for an answer",
+	}
+}
+
+func listenFlag() cli.Flag {
+	return &cli.StringFlag{
+		Name: "listen", Required: true, EnvVars: []string{"LASTOUT_LISTEN"},
+		Usage: "listen on `ADDR`: host:port, unix:PATH, or unix:@NAME, which leaves no file",
+	}
+}
+
+// demo runs the demonstration.
+func (p *program) demo(c *cli.Context) error {
+	if c.Args().Len() > 0 {
+		return usagef("unknown demo program %q%s", c.Args().First(), didYouMean(c.Args().First(), verbs(c.Command.Subcommands)))
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("cannot find the running binary: %w", err)
+	}
+	ctx, stop := untilTold()
+	defer stop()
+	o := demo.Options{
+		Program: self, Load: c.Duration("load"), Every: c.Duration("every"), Delay: c.Duration("delay"), Out: p.stderr,
+	}
+	if c.Bool("verbose") {
+		o.Verbose = p.stderr
+	}
+	if o.Load <= 0 || o.Every <= 0 || o.Delay < 0 {
+		return usagef("demo: the load needs a length and a pace")
+	}
+	result, err := demo.Run(ctx, o)
+	if err != nil {
+		return err
+	}
+	return p.showDemo(c, result)
+}
+
+// showDemo prints the shutdown and the ledger, and judges them.
+func (p *program) showDemo(c *cli.Context, result *demo.Result) error {
+	var shutdown report.Shutdown
+	if err := json.Unmarshal(result.Report, &shutdown); err != nil {
+		return fmt.Errorf("cannot read the report of the shutdown: %w", err)
+	}
+	if c.String("output") == "json" {
+		err := answerJSON(p.stdout, map[string]any{"ledger": result.Ledger, "code": result.Code, "shutdown": shutdown})
+		if err != nil {
+			return err
+		}
+	} else {
+		columns := width(p.stdout)
+		if columns == 0 {
+			columns = 110
+		}
+		shutdown.Text(p.stdout, columns, onTerminal(p.stdout))
+		fmt.Fprintln(p.stdout)
+		result.Ledger.Text(p.stdout)
+	}
+	if !result.Ledger.Clean() || result.Code != 0 {
+		return codeError(exitFailed)
+	}
+	return nil
+}
+
+func (p *program) demoGateway() *cli.Command {
+	return &cli.Command{
+		Name:  "gateway",
+		Usage: "an HTTP reverse proxy that can drain",
+		Flags: []cli.Flag{
+			listenFlag(),
+			&cli.StringFlag{Name: "to", Required: true, EnvVars: []string{"LASTOUT_TO"}, Usage: "carry requests to `ADDR,...`: host:port, a URL, or unix:PATH"},
+			&cli.StringFlag{Name: "control", EnvVars: []string{"LASTOUT_CONTROL"}, Usage: "listen for `demo drain` on `unix:PATH`"},
+		},
+		Action: func(c *cli.Context) error {
+			ctx, stop := untilTold()
+			defer stop()
+			return demo.Gateway(ctx, demo.GatewayOptions{
+				Listen: c.String("listen"), To: strings.Split(c.String("to"), ","), Control: c.String("control"), Out: p.stdout,
+			})
+		},
+	}
+}
+
+func (p *program) demoWorker() *cli.Command {
+	return &cli.Command{
+		Name:  "worker",
+		Usage: "an HTTP server whose answers take a while",
+		Flags: []cli.Flag{
+			listenFlag(), delayFlag(),
+			&cli.IntFlag{Name: "size", Value: 1 << 10, EnvVars: []string{"LASTOUT_SIZE"}, Usage: "send `N` bytes as an answer"},
+			&cli.StringFlag{Name: "store", EnvVars: []string{"LASTOUT_STORE"}, Usage: "count answers in the store at `ADDR`"},
+			&cli.StringFlag{Name: "record", EnvVars: []string{"LASTOUT_RECORD"}, Usage: "note in `FILE` what was started and finished", TakesFile: true},
+		},
+		Action: func(c *cli.Context) error {
+			if c.Int("size") < 0 {
+				return usagef("--size: %d is less than nothing", c.Int("size"))
+			}
+			ctx, stop := untilTold()
+			defer stop()
+			return demo.Worker(ctx, demo.WorkerOptions{
+				Listen: c.String("listen"), Delay: c.Duration("delay"), Size: c.Int("size"), Store: c.String("store"),
+				Record: c.String("record"), Out: p.stdout,
+			})
+		},
+	}
+}
+
+func (p *program) demoStore() *cli.Command {
+	return &cli.Command{
+		Name:  "store",
+		Usage: "a counter behind a socket",
+		Flags: []cli.Flag{
+			listenFlag(),
+			&cli.DurationFlag{Name: "leave", EnvVars: []string{"LASTOUT_LEAVE"}, Usage: "take this long to leave"},
+		},
+		Action: func(c *cli.Context) error {
+			ctx, stop := untilTold()
+			defer stop()
+			return demo.Store(ctx, c.String("listen"), c.Duration("leave"), p.stdout)
+		},
+	}
+}
+
+func (p *program) demoTask() *cli.Command {
+	return &cli.Command{
+		Name:      "task",
+		Usage:     "something that runs to its end",
+		ArgsUsage: "WHAT",
+		Flags: []cli.Flag{
+			&cli.DurationFlag{Name: "takes", Value: time.Second, EnvVars: []string{"LASTOUT_TAKES"}, Usage: "take this long"},
+		},
+		Action: func(c *cli.Context) error {
+			ctx, stop := untilTold()
+			defer stop()
+			return demo.Task(ctx, strings.Join(c.Args().Slice(), " "), c.Duration("takes"), p.stdout)
+		},
+	}
+}
+
+func (p *program) demoDrain() *cli.Command {
+	return &cli.Command{
+		Name:  "drain",
+		Usage: "ask the gateway to drain, and wait until it is drained: a pre_drain hook",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "control", Required: true, EnvVars: []string{"LASTOUT_CONTROL"}, Usage: "the gateway's control socket, `unix:PATH`"},
+		},
+		Action: func(c *cli.Context) error {
+			ctx, stop := untilTold()
+			defer stop()
+			return demo.Drain(ctx, c.String("control"), p.stdout)
+		},
+	}
+}
+
+// untilTold is a context that ends when this program is told to leave.
+func untilTold() (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+}

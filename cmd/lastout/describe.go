@@ -1,0 +1,186 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/rs/zerolog"
+
+	"lastout/supervisor"
+	"lastout/supervisor/report"
+)
+
+// describe puts a report into a line for people, and says how much it matters. An empty line is not logged.
+func describe(r supervisor.Report) (zerolog.Level, string) {
+	switch r.Kind {
+	case supervisor.KindState:
+		return describeState(r)
+	case supervisor.KindSignal:
+		whom := r.Instance
+		if r.Scope == supervisor.Rest {
+			whom = "what " + r.Instance + " left behind"
+		}
+		return zerolog.InfoLevel, fmt.Sprintf("%s gets %s%s", whom, report.SignalName(r.Signal), within(r))
+	case supervisor.KindCommand:
+		return zerolog.InfoLevel, fmt.Sprintf("%s is told to leave by its stop command%s", r.Instance, within(r))
+	case supervisor.KindKill:
+		return zerolog.WarnLevel, r.Instance + " gets SIGKILL" + because(r)
+	case supervisor.KindExit:
+		return describeExit(r)
+	case supervisor.KindGone:
+		return zerolog.DebugLevel, r.Instance + " is gone with all its descendants"
+	case supervisor.KindLost:
+		return zerolog.ErrorLevel, r.Instance + " is lost: it outlived SIGKILL" + because(r)
+	case supervisor.KindHook:
+		return describeHook(r)
+	case supervisor.KindRetry:
+		return zerolog.WarnLevel, fmt.Sprintf("%s is started again in %s (attempt %d)%s",
+			r.Instance, report.Duration(r.Bound), r.Attempt, because(r))
+	case supervisor.KindFree:
+		return zerolog.DebugLevel, describeFree(r)
+	case supervisor.KindWaiting:
+		return zerolog.InfoLevel, fmt.Sprintf("waiting for %s%s", names(r.After), stillFor(r))
+	case supervisor.KindPhase:
+		return describePhase(r)
+	case supervisor.KindLevel:
+		return zerolog.WarnLevel, describeLevel(r)
+	case supervisor.KindStrays:
+		return zerolog.WarnLevel, fmt.Sprintf("%s to descendants of nobody that lives: %s",
+			report.SignalName(r.Signal), names(r.After))
+	case supervisor.KindNote:
+		if r.Instance != "" {
+			return zerolog.WarnLevel, r.Instance + ": " + r.Cause
+		}
+		return zerolog.WarnLevel, r.Cause
+	case supervisor.KindFinish:
+		return zerolog.DebugLevel, fmt.Sprintf("exit code %d", r.Outcome.Code)
+	}
+	return zerolog.WarnLevel, fmt.Sprintf("unknown report %q", r.Kind)
+}
+
+func describeState(r supervisor.Report) (zerolog.Level, string) {
+	switch r.State {
+	case supervisor.Ready:
+		return zerolog.InfoLevel, r.Instance + " is ready" + because(r)
+	case supervisor.Draining:
+		return zerolog.InfoLevel, r.Instance + " drains" + within(r)
+	case supervisor.Drained:
+		return zerolog.InfoLevel, r.Instance + " is drained" + because(r)
+	case supervisor.Remains:
+		return zerolog.InfoLevel, r.Instance + " ended and left descendants behind; they leave at its turn"
+	case supervisor.Done:
+		return zerolog.InfoLevel, r.Instance + " is done" + because(r)
+	case supervisor.Failed:
+		return zerolog.ErrorLevel, r.Instance + " failed" + because(r)
+	case supervisor.Stopped:
+		if r.From.Alive() || r.From == supervisor.InPostStop {
+			return zerolog.InfoLevel, r.Instance + " has left"
+		}
+		return zerolog.DebugLevel, r.Instance + " is not started any more"
+	case supervisor.Lost:
+		return zerolog.DebugLevel, r.Instance + " counts as gone"
+	case supervisor.Off, supervisor.Waiting, supervisor.InPreStart, supervisor.Starting, supervisor.Running,
+		supervisor.InPostStart, supervisor.InPreStop, supervisor.Stopping, supervisor.Killing, supervisor.InPostStop,
+		supervisor.InBackoff:
+		return zerolog.DebugLevel, fmt.Sprintf("%s: %s -> %s%s", r.Instance, r.From, r.State, because(r))
+	}
+	return zerolog.WarnLevel, fmt.Sprintf("%s: unknown state %q", r.Instance, r.State)
+}
+
+func describeExit(r supervisor.Report) (zerolog.Level, string) {
+	text := r.Instance + " ended"
+	level := zerolog.DebugLevel
+	if r.Exit != nil {
+		text += ": " + report.ExitText(r.Exit.Code, r.Exit.Signal)
+		if r.Exit.Core {
+			text += " (core dumped)"
+		}
+		switch {
+		case !r.Asked && !r.Exit.OK():
+			level = zerolog.WarnLevel
+		case !r.Exit.OK():
+			level = zerolog.InfoLevel
+		}
+	}
+	if r.Left > 0 {
+		level = max(level, zerolog.InfoLevel)
+		text += fmt.Sprintf("; %s of it still live", count(r.Left, "descendant"))
+	}
+	return level, text
+}
+
+func describeHook(r supervisor.Report) (zerolog.Level, string) {
+	name := fmt.Sprintf("hook %s", r.Hook)
+	if r.Instance != "" {
+		name += " of " + r.Instance
+	}
+	switch {
+	case r.Step == 0:
+		return zerolog.DebugLevel, name + " begins" + within(r)
+	case r.Cause != "":
+		return zerolog.WarnLevel, name + " failed: " + r.Cause
+	}
+	return zerolog.DebugLevel, name + " is over"
+}
+
+func describeFree(r supervisor.Report) string {
+	text := r.Process + " may " + r.Cause + " now"
+	if len(r.After) > 0 {
+		text += ", after " + names(r.After)
+	}
+	return text
+}
+
+func describePhase(r supervisor.Report) (zerolog.Level, string) {
+	switch r.Phase {
+	case supervisor.Announcing:
+		return zerolog.InfoLevel, fmt.Sprintf("shutting down (%s)%s", r.Cause, within(r))
+	case supervisor.Up, supervisor.Walking, supervisor.Closing, supervisor.Finished:
+		return zerolog.DebugLevel, "phase " + string(r.Phase)
+	}
+	return zerolog.WarnLevel, fmt.Sprintf("unknown phase %q", r.Phase)
+}
+
+func describeLevel(r supervisor.Report) string {
+	switch r.Level {
+	case supervisor.Urgent:
+		return r.Cause + " again: no more delays; workers and gateways are killed in order, services still get their signal"
+	case supervisor.Forced:
+		return r.Cause + " once more: everybody is killed at once"
+	case supervisor.Orderly:
+	}
+	return r.Cause
+}
+
+// within is the bound of the wait that begins, for the end of a line.
+func within(r supervisor.Report) string {
+	if r.Bound <= 0 || r.Bound == supervisor.Forever {
+		return ""
+	}
+	return ", " + report.Duration(r.Bound) + " at most"
+}
+
+// stillFor is the bound of a wait that goes on.
+func stillFor(r supervisor.Report) string {
+	if r.Bound == supervisor.Forever {
+		return ", for as long as it takes"
+	}
+	return ", for " + report.Duration(r.Bound) + " more at most"
+}
+
+// because is the cause, led in by a colon.
+func because(r supervisor.Report) string {
+	if r.Cause == "" {
+		return ""
+	}
+	return ": " + r.Cause
+}
+
+// names lists names, at most eight of them.
+func names(all []string) string {
+	const most = 8
+	if len(all) <= most {
+		return strings.Join(all, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(all[:most], ", "), len(all)-most)
+}

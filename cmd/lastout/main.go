@@ -1,0 +1,26 @@
+// Command lastout launches gateways and workers from a TOML dependency graph, keeps them running, and on a signal takes
+// the tree down so that no response is lost. `lastout help` tells more.
+package main
+
+import (
+	"os"
+	"runtime"
+
+	"lastout/process"
+)
+
+// The main goroutine stays on the main thread: children are spawned there, because the parent-death signal follows the
+// parent thread (prctl(2)), and an exec ends all threads but one.
+func init() { runtime.LockOSThread() }
+
+func main() { os.Exit(start(os.Args)) }
+
+// start is main with its exit code. Until Boot's handlers are in, a signal would kill `run` or, for PID 1, be dropped by
+// the kernel, so nothing comes before it. The other verbs keep the usual meaning of Ctrl-C.
+func start(args []string) int {
+	p := &program{stdout: os.Stdout, stderr: os.Stderr}
+	if len(args) > 1 && args[1] == "run" {
+		p.boot = process.Boot()
+	}
+	return p.main(args)
+}

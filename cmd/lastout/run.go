@@ -1,0 +1,192 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+
+	"lastout/process"
+	"lastout/process/output"
+	"lastout/supervisor"
+	"lastout/supervisor/config"
+	"lastout/supervisor/engine"
+)
+
+func (p *program) runCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "run",
+		Usage: "run the tree in the foreground, as PID 1, a service manager's unit, or in a terminal",
+		Description: "SIGTERM, SIGINT and SIGQUIT take the tree down in order; lastout help shutdown tells how, and\n" +
+			"lastout help exit-codes what the exit code means.",
+		Flags: []cli.Flag{
+			configFlag(), profileFlag(),
+			&cli.StringFlag{Name: "journal", EnvVars: []string{"LASTOUT_JOURNAL"}, Usage: "keep every event as a line of JSON in `FILE`", TakesFile: true},
+			&cli.StringFlag{Name: "report", EnvVars: []string{"LASTOUT_REPORT"}, Usage: "write the report of the shutdown as JSON to `FILE`", TakesFile: true},
+			graceFlag("what the container or unit allows for the shutdown: shutdown.timeout stays below it"),
+			&cli.StringFlag{
+				Name: "log-level", EnvVars: []string{"LASTOUT_LOG_LEVEL"}, Usage: "log.level, whatever the file says: `debug|info|warn|error`",
+				Action: oneOf("log-level", "debug", "info", "warn", "error"),
+			},
+			&cli.StringFlag{
+				Name: "log-format", EnvVars: []string{"LASTOUT_LOG_FORMAT"}, Usage: "log.format, whatever the file says: `auto|text|json`",
+				Action: oneOf("log-format", "auto", "text", "json"),
+			},
+			&cli.BoolFlag{Name: "no-cgroup", EnvVars: []string{"LASTOUT_NO_CGROUP"}, Usage: "find descendants without control groups, even where there are some"},
+		},
+		Action: p.run,
+	}
+}
+
+// lastWait bounds the wait for a blocked stderr at the very end.
+const lastWait = time.Second
+
+// run is the life of a tree. A faulty configuration ends it before anything was started.
+func (p *program) run(c *cli.Context) error {
+	if err := noArguments(c); err != nil {
+		return err
+	}
+	cfg, err := load(c)
+	if err != nil {
+		return err
+	}
+	if grace := c.Duration("grace"); grace > 0 {
+		cfg.Options.Timeout = withinGrace(cfg.Options.Timeout, grace)
+	}
+	if level := c.String("log-level"); level != "" {
+		cfg.Log.Level = level
+	}
+	if format := c.String("log-format"); format != "" {
+		cfg.Log.Format = format
+	}
+	stdout, stderr := output.Standard()
+	r := &runner{
+		program: p, config: cfg, reportFile: c.String("report"), stdout: stdout,
+		log: newLogger(stderr, cfg.Log, onTerminal(p.stderr)),
+	}
+	if err := r.open(c.String("journal"), c.Bool("no-cgroup")); err != nil {
+		r.log.flush(lastWait)
+		return err
+	}
+	code := r.live()
+	r.log.flush(lastWait)
+	if code != 0 {
+		return codeError(code)
+	}
+	return nil
+}
+
+// runner is one tree with everything that listens to its reports.
+type runner struct {
+	*program
+	config     *config.Config
+	machine    *supervisor.Machine
+	spawner    *process.Spawner
+	host       *engine.Host
+	stdout     *output.Sink
+	log        *logger
+	journal    *journalFile // nil: none is kept
+	reportFile string
+	ending     []supervisor.Report // since the shutdown began
+}
+
+// open prepares everything that may fail.
+func (r *runner) open(journal string, noCgroup bool) error {
+	r.machine = supervisor.New(r.config.Graph, r.config.Specs, r.config.Options)
+	r.spawner = process.NewSpawner()
+	if journal != "" {
+		var err error
+		if r.journal, err = openJournal(journal); err != nil {
+			return err
+		}
+	}
+	var err error
+	r.host, err = engine.NewHost(engine.HostOptions{
+		Config: r.config, Spawner: r.spawner, NoCgroup: noCgroup,
+		Stdout: r.stdout, Color: onTerminal(r.program.stdout), Inherit: [2]*os.File{r.program.stdout, r.program.stderr},
+		Say: r.say,
+	})
+	return err
+}
+
+// live runs the tree to its end, with its children spawned by this very thread, and returns the exit code.
+func (r *runner) live() int {
+	r.log.begin(r.config)
+	for _, w := range r.config.Warnings {
+		r.log.warn(w.String())
+	}
+	if r.journal != nil {
+		if err := r.journal.begin(r.config); err != nil {
+			r.log.warn(err.Error())
+		}
+	}
+	over := make(chan struct{})
+	var outcome supervisor.Outcome
+	go func() {
+		defer close(over)
+		outcome = engine.Run(r.machine, r.host)
+	}()
+	go r.listen(over)
+	r.spawner.Serve(over)
+	r.finish()
+	return outcome.Code
+}
+
+// say takes every report, on the loop: nothing here may wait.
+func (r *runner) say(report supervisor.Report) {
+	if r.journal != nil {
+		r.journal.report(report)
+	}
+	if len(r.ending) > 0 || report.Kind == supervisor.KindPhase && report.Phase != supervisor.Up {
+		if len(r.ending) == 0 && r.journal != nil {
+			r.journal.hurry()
+		}
+		r.ending = append(r.ending, report)
+	}
+	r.log.report(report)
+}
+
+// finish tells how it ended, and gives back what is held.
+func (r *runner) finish() {
+	if err := r.host.Close(); err != nil {
+		r.log.debug("cannot tidy up: " + err.Error())
+	}
+	if r.journal != nil {
+		if err := r.journal.close(); err != nil {
+			r.log.warn(err.Error())
+		}
+	}
+	shutdown := newShutdown(r.ending)
+	r.log.shutdown(shutdown, width(r.program.stderr))
+	if r.reportFile == "" {
+		return
+	}
+	if err := writeReport(r.reportFile, shutdown); err != nil {
+		r.log.warn(err.Error())
+	}
+}
+
+// monotonic is CLOCK_MONOTONIC in nanoseconds, the clock that journals of children can be compared with.
+func monotonic() int64 {
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
+		return 0 // it cannot fail on Linux: clock_gettime(2)
+	}
+	return now.Nano()
+}
+
+// create opens a file to be written anew; a pipe or a terminal is opened as it is.
+func create(path, what string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
+	if err != nil {
+		var reason *os.PathError
+		if errors.As(err, &reason) {
+			err = reason.Err
+		}
+		return nil, fmt.Errorf("cannot write %s %s: %w", what, path, err)
+	}
+	return f, nil
+}

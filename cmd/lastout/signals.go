@@ -1,0 +1,44 @@
+package main
+
+import (
+	"os"
+	"syscall"
+
+	"lastout/supervisor/report"
+)
+
+// listen turns signals into what they mean, until the tree is over. Who sent one is not known here.
+func (r *runner) listen(over <-chan struct{}) {
+	pid1 := os.Getpid() == 1
+	for {
+		select {
+		case sig := <-r.boot.Signals:
+			if s, ok := sig.(syscall.Signal); ok {
+				r.take(s, pid1)
+			}
+		case <-over:
+			return
+		}
+	}
+}
+
+// take acts on one signal. As PID 1 whatever has no other duty stops the tree, because images name many different
+// signals as theirs; SIGUSR1 is among them and shows no status there.
+func (r *runner) take(sig syscall.Signal, pid1 bool) {
+	name := report.SignalName(sig)
+	switch {
+	case sig == syscall.SIGINT:
+		r.host.Interrupt(name)
+	case sig == syscall.SIGHUP:
+		r.log.warn("SIGHUP: reloading the configuration is not built yet; nothing changes")
+	case sig == syscall.SIGUSR2:
+		r.host.ReopenLogs()
+		r.log.info("SIGUSR2: log files are opened anew")
+	case sig == syscall.SIGUSR1 && !pid1:
+		if s, ok := r.host.Snapshot(); ok {
+			r.log.status(s)
+		}
+	default:
+		r.host.Stop(name)
+	}
+}
