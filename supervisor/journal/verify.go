@@ -112,7 +112,7 @@ func (v *verifier) report(r supervisor.Report) {
 // checkTime is G3. It looks at every report and not only at the last, so that a journal that was cut shows it too.
 func (v *verifier) checkTime(at supervisor.Instant) {
 	bound := v.header.Bound
-	if !v.down || v.late || bound == supervisor.Forever || at-v.began <= bound+Lateness {
+	if !v.down || v.late || at-v.began-Lateness <= bound {
 		return
 	}
 	v.late = true

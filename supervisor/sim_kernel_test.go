@@ -1,0 +1,419 @@
+package supervisor_test
+
+import (
+	"container/heap"
+	"math/rand/v2"
+	"syscall"
+	"time"
+
+	"lastout/supervisor"
+)
+
+// never stands for a moment that does not come.
+const never time.Duration = -1
+
+// kernel is the world outside of the machine: it performs actions, and decides what becomes of them by a body that
+// each run was given when it was born.
+type kernel struct {
+	plan     *plan
+	now      supervisor.Instant
+	queue    queue
+	seq      int
+	children map[supervisor.Run]*child
+	hooks    map[supervisor.Run]*hook
+	lives    map[supervisor.Inst]uint64 // how many runs the instance had
+	sweeps   uint64
+	strays   []stray
+}
+
+// child is one run as it truly is.
+type child struct {
+	inst supervisor.Inst
+	run  supervisor.Run
+	pid  int
+	body body
+
+	answered  bool // the spawn was
+	cancelled bool
+	leader    bool // lives
+	rest      []*member
+	restLeft  int // those of rest that live once the leader is gone
+	exited    bool
+	probing   bool
+	forgotten bool
+}
+
+// member is a descendant of a run that stays behind when the leader goes.
+type member struct {
+	alive   bool
+	leaves  time.Duration // by itself, after the leader
+	hears   time.Duration // after a signal to the rest
+	dies    time.Duration // after SIGKILL
+	counted bool
+}
+
+// body is what a run will be like.
+type body struct {
+	spawn     time.Duration // until the spawn is answered; never: it hangs
+	fails     bool
+	heeds     bool          // a cancel comes in time
+	ready     time.Duration // after the probe began
+	life      time.Duration // until it ends by itself
+	exit      supervisor.Exit
+	hears     []time.Duration // after a stop step, by its place among those that reached it
+	heard     int
+	dies      time.Duration // after SIGKILL
+	lastWords supervisor.Exit
+}
+
+// hook is a hook or stop command that runs.
+type hook struct {
+	over    bool
+	stopped bool
+}
+
+// stray is a descendant that belongs to nobody.
+type stray struct {
+	hears, dies time.Duration
+}
+
+func newKernel(p *plan) *kernel {
+	return &kernel{
+		plan: p, children: make(map[supervisor.Run]*child), hooks: make(map[supervisor.Run]*hook),
+		lives: make(map[supervisor.Inst]uint64),
+	}
+}
+
+// do performs one action.
+func (k *kernel) do(a supervisor.Action) {
+	switch a := a.(type) {
+	case supervisor.Spawn:
+		k.spawn(a)
+	case supervisor.Cancel:
+		k.cancel(a)
+	case supervisor.Probe:
+		c := k.children[a.Run]
+		c.probing = true
+		k.after(c.body.ready, func() supervisor.Event {
+			if !c.probing || !c.leader {
+				return nil
+			}
+			return supervisor.BecameReady{Inst: c.inst, Run: c.run}
+		})
+	case supervisor.StopProbe:
+		c := k.children[a.Run]
+		c.probing = c.body.heeds && c.probing // else its answer is on the way already
+	case supervisor.Signal:
+		k.signal(k.children[a.Run], a)
+	case supervisor.StopCommand:
+		c := k.children[a.Run]
+		k.startHook(a.Hook)
+		k.hear(c)
+	case supervisor.Kill:
+		k.kill(k.children[a.Run])
+	case supervisor.Forget:
+		k.children[a.Run].forgotten = true
+	case supervisor.RunHook:
+		k.startHook(a.Hook)
+	case supervisor.StopHook:
+		k.stopHook(a.Hook)
+	case supervisor.Sweep:
+		k.sweep(a)
+	case supervisor.Say, supervisor.Finish:
+	}
+}
+
+func (k *kernel) spawn(a supervisor.Spawn) {
+	k.lives[a.Inst]++
+	c := &child{inst: a.Inst, run: a.Run, pid: int(a.Run) + 1000, body: k.drawBody(a.Inst)}
+	r := k.bodyStream(a.Inst, 1)
+	for range pick(r, 0, 0, 0, 1, 1, 2) {
+		if !k.plan.cut.has(cutRest) {
+			c.rest = append(c.rest, k.drawMember(r))
+		}
+	}
+	k.children[a.Run] = c
+	k.after(c.body.spawn, func() supervisor.Event { return k.answerSpawn(c) })
+}
+
+func (k *kernel) answerSpawn(c *child) supervisor.Event {
+	if c.answered {
+		return nil
+	}
+	c.answered = true
+	if c.body.fails {
+		k.stale(supervisor.SpawnFailed{Inst: c.inst, Run: c.run, Reason: "no such file"})
+		return supervisor.SpawnFailed{Inst: c.inst, Run: c.run, Reason: "exec ./x: no such file or directory"}
+	}
+	c.leader = true
+	for _, m := range c.rest {
+		m.alive = true
+	}
+	k.after(c.body.life, func() supervisor.Event { return k.die(c, c.body.exit) })
+	return supervisor.Spawned{Inst: c.inst, Run: c.run, PID: c.pid}
+}
+
+func (k *kernel) cancel(a supervisor.Cancel) {
+	c := k.children[a.Run]
+	if !c.body.heeds || c.answered {
+		return
+	}
+	k.after(k.plan.quick(uint64(c.run)), func() supervisor.Event {
+		if c.answered {
+			return nil
+		}
+		c.answered = true
+		return supervisor.SpawnFailed{Inst: c.inst, Run: c.run, Reason: "cancelled", Cancelled: true}
+	})
+}
+
+func (k *kernel) signal(c *child, a supervisor.Signal) {
+	if a.Scope == supervisor.Leader {
+		k.hear(c)
+		return
+	}
+	for _, m := range c.rest {
+		k.after(m.hears, func() supervisor.Event { return k.leave(c, m) })
+	}
+}
+
+// hear is the effect of a stop step on the main process.
+func (k *kernel) hear(c *child) {
+	after := never
+	if c.body.heard < len(c.body.hears) {
+		after = c.body.hears[c.body.heard]
+	}
+	c.body.heard++
+	k.after(after, func() supervisor.Event { return k.die(c, c.body.lastWords) })
+}
+
+func (k *kernel) kill(c *child) {
+	for _, m := range c.rest {
+		k.after(m.dies, func() supervisor.Event { return k.leave(c, m) })
+	}
+	if !c.exited {
+		k.after(c.body.dies, func() supervisor.Event {
+			return k.die(c, supervisor.Exit{Signal: syscall.SIGKILL})
+		})
+	}
+}
+
+// die is the end of the main process. Those of its tree that live then are counted.
+func (k *kernel) die(c *child, exit supervisor.Exit) supervisor.Event {
+	if !c.leader {
+		return nil
+	}
+	c.leader, c.exited = false, true
+	for _, m := range c.rest {
+		if m.alive {
+			m.counted = true
+			c.restLeft++
+			k.after(m.leaves, func() supervisor.Event { return k.leave(c, m) })
+		}
+	}
+	if c.restLeft == 0 {
+		k.after(0, func() supervisor.Event { return k.gone(c) })
+	}
+	return supervisor.Exited{Inst: c.inst, Run: c.run, Exit: exit, Left: c.restLeft}
+}
+
+// leave is the end of another member of the tree.
+func (k *kernel) leave(c *child, m *member) supervisor.Event {
+	if !m.alive {
+		return nil
+	}
+	m.alive = false
+	if !m.counted {
+		return nil
+	}
+	c.restLeft--
+	if c.restLeft > 0 {
+		return nil
+	}
+	return k.gone(c)
+}
+
+func (k *kernel) gone(c *child) supervisor.Event {
+	for _, ev := range []supervisor.Event{
+		supervisor.Spawned{Inst: c.inst, Run: c.run, PID: c.pid},
+		supervisor.BecameReady{Inst: c.inst, Run: c.run},
+		supervisor.Exited{Inst: c.inst, Run: c.run, Exit: c.body.exit},
+		supervisor.Gone{Inst: c.inst, Run: c.run},
+	} {
+		k.stale(ev)
+	}
+	return supervisor.Gone{Inst: c.inst, Run: c.run}
+}
+
+// stale sends an event of a life that is over once more, now and then, much too late.
+func (k *kernel) stale(ev supervisor.Event) {
+	r := stream(k.plan.seed, forStale, uint64(k.seq))
+	if chance(r, 4) && !k.plan.cut.has(cutStale) {
+		k.after(pick(r, 0, upTo(r, 100*ms), upTo(r, 10*s)), func() supervisor.Event { return ev })
+	}
+}
+
+func (k *kernel) startHook(run supervisor.Run) {
+	h := &hook{}
+	k.hooks[run] = h
+	r := stream(k.plan.seed, forHook, uint64(run))
+	takes := pick(r, upTo(r, 10*ms), upTo(r, 10*ms), upTo(r, 100*ms), upTo(r, 100*ms), upTo(r, 3*s), never)
+	failed := pick(r, "", "", "", "", "exit code 1")
+	if k.plan.cut.has(cutHookFaults) {
+		takes, failed = ms, ""
+	}
+	k.after(takes, func() supervisor.Event { return k.endHook(run, failed) })
+}
+
+func (k *kernel) endHook(run supervisor.Run, failed string) supervisor.Event {
+	h := k.hooks[run]
+	if h.over {
+		return nil
+	}
+	h.over = true
+	k.stale(supervisor.HookEnded{Run: run})
+	return supervisor.HookEnded{Run: run, Failed: failed}
+}
+
+func (k *kernel) stopHook(run supervisor.Run) {
+	k.hooks[run].stopped = true
+	r := stream(k.plan.seed, forHook, uint64(run), 1)
+	k.after(pick(r, 0, ms, 5*ms, s, never), func() supervisor.Event { return k.endHook(run, "killed by SIGKILL") })
+}
+
+// sweep looks for what is left of anybody: runs that were forgotten and live on, and strays.
+func (k *kernel) sweep(a supervisor.Sweep) {
+	if k.sweeps == 0 {
+		k.drawStrays()
+	}
+	k.sweeps++
+	until := time.Duration(0) // when the last one will have left
+	for i := range k.strays {
+		st := &k.strays[i]
+		takes := st.hears
+		if a.Signal == syscall.SIGKILL {
+			takes = st.dies
+		}
+		switch {
+		case takes == never:
+			until = never
+		case until != never:
+			until = max(until, takes)
+		}
+	}
+	if a.Report && (until == never || until > 0) {
+		k.after(0, func() supervisor.Event { return supervisor.Swept{Left: []string{"pid 4711 (sleep)"}} })
+		return
+	}
+	k.after(until, func() supervisor.Event { k.strays = nil; return supervisor.Swept{} })
+}
+
+// drawStrays makes those who are still there when a shutdown closes.
+func (k *kernel) drawStrays() {
+	r := stream(k.plan.seed, forSweep)
+	for range pick(r, 0, 0, 0, 0, 0, 1, 2) {
+		st := stray{
+			hears: pick(r, 0, upTo(r, 100*ms), upTo(r, 5*s), never),
+			dies:  pick(r, 0, 0, 0, 0, upTo(r, 10*ms), upTo(r, 10*ms), upTo(r, 5*s), never),
+		}
+		if !k.plan.cut.has(cutStrays) {
+			k.strays = append(k.strays, st)
+		}
+	}
+	for _, c := range k.children {
+		if c.forgotten && (c.leader || c.restLeft > 0) {
+			k.strays = append(k.strays, stray{never, never})
+		}
+	}
+}
+
+func (p *plan) quick(id uint64) time.Duration {
+	r := stream(p.seed, forBody, id, 7)
+	return pick(r, 0, upTo(r, ms), upTo(r, 10*ms))
+}
+
+func (k *kernel) bodyStream(inst supervisor.Inst, part uint64) *rand.Rand {
+	return stream(k.plan.seed, forBody, k.plan.orig[inst.Proc], uint64(inst.N), k.lives[inst], part)
+}
+
+// drawBody decides what a run will be like. Most are well behaved, so that worlds come up at all.
+func (k *kernel) drawBody(inst supervisor.Inst) body {
+	r := k.bodyStream(inst, 0)
+	c := k.plan.cut
+	b := body{
+		spawn: pick(r, 0, upTo(r, ms), upTo(r, 10*ms)), ready: upTo(r, pick(r, 50*ms, 500*ms, 3*s)), life: never,
+		heeds: chance(r, 60), dies: upTo(r, 2*ms), hears: []time.Duration{upTo(r, 10*ms)},
+		lastWords: pick(r, supervisor.Exit{}, supervisor.Exit{Signal: syscall.SIGTERM}, supervisor.Exit{Code: 3}),
+	}
+	if fate := r.IntN(100); !c.has(cutSpawnFaults) {
+		switch {
+		case fate < 6:
+			b.fails = true
+		case fate < 7:
+			b.spawn = never
+		case fate < 12:
+			b.spawn = upTo(r, pick(r, 500*ms, 20*s))
+		}
+	}
+	if chance(r, 5) && !c.has(cutReadyFaults) {
+		b.ready = never
+	}
+	b.exit = pick(r, supervisor.Exit{}, supervisor.Exit{Code: 1}, supervisor.Exit{Signal: syscall.SIGSEGV, Core: true})
+	if life := upTo(r, pick(r, 20*ms, s, 10*s, 60*s)); chance(r, 30) && !c.has(cutCrashes) {
+		b.life = life
+	}
+	if k.plan.specs[inst.Proc].Ready.Kind == supervisor.ReadyExit && chance(r, 85) {
+		b.life, b.exit = upTo(r, pick(r, 100*ms, 5*s)), pick(r, supervisor.Exit{}, supervisor.Exit{}, supervisor.Exit{}, b.exit)
+	}
+	if deaf := chance(r, 15); deaf && !c.has(cutDeaf) {
+		b.hears = pick(r, nil, []time.Duration{upTo(r, s)}, []time.Duration{upTo(r, 10*s)}, []time.Duration{never, upTo(r, s)})
+	}
+	if late := chance(r, 2); late && !c.has(cutUnkillable) {
+		b.dies = pick(r, never, upTo(r, s), upTo(r, 10*s))
+	}
+	return b
+}
+
+func (k *kernel) drawMember(r *rand.Rand) *member {
+	m := &member{leaves: never, hears: upTo(r, pick(r, 10*ms, 3*s)), dies: upTo(r, 2*ms)}
+	if chance(r, 60) {
+		m.leaves = upTo(r, pick(r, ms, 100*ms, 3*s))
+	}
+	if chance(r, 30) {
+		m.hears = never
+	}
+	if late := chance(r, 3); late && !k.plan.cut.has(cutUnkillable) {
+		m.dies = pick(r, never, upTo(r, s), upTo(r, 10*s))
+	}
+	return m
+}
+
+// after puts what will happen into the queue. What happens yields the event that the machine is told of, or nil.
+func (k *kernel) after(d time.Duration, happens func() supervisor.Event) {
+	if d == never {
+		return
+	}
+	k.seq++
+	heap.Push(&k.queue, happening{at: k.now + d, seq: k.seq, happens: happens})
+}
+
+type happening struct {
+	at      supervisor.Instant
+	seq     int
+	happens func() supervisor.Event
+}
+
+// queue is what will happen, by time and then by the order in which it was put in.
+type queue []happening
+
+func (q queue) Len() int { return len(q) }
+func (q queue) Less(i, j int) bool {
+	return q[i].at < q[j].at || q[i].at == q[j].at && q[i].seq < q[j].seq
+}
+func (q queue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
+func (q *queue) Push(x any)   { *q = append(*q, x.(happening)) }
+func (q *queue) Pop() any {
+	last := (*q)[len(*q)-1]
+	*q = (*q)[:len(*q)-1]
+	return last
+}

@@ -1,0 +1,324 @@
+package supervisor_test
+
+import (
+	"time"
+
+	"lastout/ordering"
+	"lastout/supervisor"
+)
+
+// squeezed says whether the bound of the whole shutdown may shorten the waits of the single ones.
+func (p *plan) squeezed() bool { return p.options.Timeout != 0 }
+
+// stopStep is G1, for each signal, stop command and SIGKILL.
+func (w *witness) stopStep(r *run, what string, kill bool) {
+	if !r.told {
+		r.told, r.toldAt, r.toldUp = true, w.now, !w.down
+	}
+	r.asked = true
+	if kill && !r.killed {
+		r.killed, r.killedAt, r.killDown = true, w.now, w.down && !r.lost && r.spawned
+	}
+	if !kill {
+		r.signalled = true
+	}
+	if !w.down || w.said == supervisor.Forced || r.toldUp || r.lost {
+		return
+	}
+	if w.said == supervisor.Urgent && !kill && w.spec(r.inst).Role != ordering.Service {
+		w.failf("impatience: %s of %s, which is to be killed", what, w.name(r.inst))
+	}
+	if w.now < w.downAt+w.plan.options.Delay && !w.plan.squeezed() && w.said == supervisor.Orderly {
+		w.failf("time: %s of %s before shutdown.delay is over", what, w.name(r.inst))
+	}
+	for _, other := range w.ordered {
+		if !w.plan.order.before[other.inst.Proc][r.inst.Proc] {
+			continue
+		}
+		if other.alive() {
+			w.failf("G1: %s of %s while run %d of %s lives", what, w.name(r.inst), other.run, w.name(other.inst))
+		}
+		if w.running(other, supervisor.PostStop) {
+			w.failf("G1: %s of %s before %s has left: its post_stop runs", what, w.name(r.inst), w.name(other.inst))
+		}
+	}
+	if w.said == supervisor.Orderly {
+		w.checkDrained(r)
+	}
+}
+
+// checkDrained holds that a worker serves until its gateways have drained: their pre_drain ran, and is over.
+func (w *witness) checkDrained(r *run) {
+	for _, g := range w.ordered {
+		if !g.alive() || g.exited || !g.spawned || g.late || g.told || w.spec(g.inst).Role != ordering.Gateway ||
+			!w.fronts(g.inst.Proc, r.inst.Proc) {
+			continue
+		}
+		if w.running(g, supervisor.PreDrain) {
+			w.failf("drain: %s is told to leave while its gateway %s drains", w.name(r.inst), w.name(g.inst))
+		}
+		if w.spec(g.inst).Hooks[supervisor.PreDrain] > 0 && g.hooks[supervisor.PreDrain] == nil && !w.plan.squeezed() {
+			w.failf("drain: %s is told to leave before its gateway %s was drained", w.name(r.inst), w.name(g.inst))
+		}
+	}
+}
+
+func (w *witness) fronts(g, worker ordering.ID) bool {
+	for _, x := range w.plan.order.workers(int(g)) {
+		if x == int(worker) {
+			return true
+		}
+	}
+	return false
+}
+
+// checkGrace holds that nobody is killed before its stop steps are used up.
+func (w *witness) checkGrace(r *run) {
+	steps := w.spec(r.inst).Stop
+	if r.lost || r.killed || !r.spawned || r.late || w.said == supervisor.Forced {
+		return // a spawn that was answered in the shutdown took its time from what it had
+	}
+	service := w.spec(r.inst).Role == ordering.Service
+	if (w.said == supervisor.Orderly || service) && len(steps) > 0 && !r.signalled && !w.plan.squeezed() {
+		w.failf("impatience: %s is killed without a word before", w.name(r.inst))
+	}
+	var own time.Duration
+	for _, s := range steps {
+		own += s.Timeout
+	}
+	if w.said == supervisor.Orderly && !(w.down && w.plan.squeezed()) && w.now < r.toldAt+own {
+		w.failf("time: %s is killed %v after it was told, its own steps take %v", w.name(r.inst), w.now-r.toldAt, own)
+	}
+	if w.said == supervisor.Urgent && service && !w.plan.squeezed() &&
+		w.now < r.toldAt+min(own, w.plan.options.Reserve) {
+		w.failf("impatience: the service %s is killed %v after it was told", w.name(r.inst), w.now-r.toldAt)
+	}
+}
+
+// checkNeeds holds that an instance begins for the first time only when all it needs is satisfied.
+func (w *witness) checkNeeds(i supervisor.Inst) {
+	for _, need := range w.plan.order.needs[i.Proc] {
+		if !w.satisfied(need) {
+			w.failf("start: %s begins before %s is ready", w.name(i), w.plan.nodes[need].Name)
+		}
+	}
+}
+
+// satisfied says whether dependents of a process may start.
+func (w *witness) satisfied(p int) bool {
+	spec := w.plan.specs[p]
+	if !spec.Enabled || spec.Instances == 0 {
+		return w.needsReady(p)
+	}
+	want := supervisor.Ready
+	if spec.Role == ordering.Task {
+		want = supervisor.Done
+	}
+	for n := 1; n <= spec.Instances; n++ {
+		if w.states[supervisor.Inst{Proc: ordering.ID(p), N: n}] != want {
+			return false
+		}
+	}
+	return true
+}
+
+func (w *witness) needsReady(p int) bool {
+	for _, need := range w.plan.order.needs[p] {
+		if !w.satisfied(need) {
+			return false
+		}
+	}
+	return true
+}
+
+// report takes in what the machine says of itself.
+func (w *witness) report(r supervisor.Report) {
+	w.kinds[r.Kind]++
+	w.reports = append(w.reports, r)
+	if r.At != w.now {
+		w.failf("rule: a report of kind %s is dated %v", r.Kind, r.At)
+	}
+	switch r.Kind {
+	case supervisor.KindState:
+		w.onState(r)
+	case supervisor.KindRetry:
+		w.onRetry(r)
+	case supervisor.KindLost:
+		w.onLost(r)
+	case supervisor.KindPhase:
+		switch r.Phase {
+		case supervisor.Announcing:
+			if w.down {
+				w.failf("rule: the shutdown begins a second time")
+			}
+			w.down, w.downAt = true, w.now
+			w.allOver = w.nothingLeft()
+		case supervisor.Walking:
+			w.walking = true
+		case supervisor.Closing:
+			w.checkAllLeft("closing")
+		case supervisor.Up, supervisor.Finished:
+		}
+	case supervisor.KindLevel:
+		if r.Level <= w.said {
+			w.failf("rule: the level does not rise: %d after %d", r.Level, w.said)
+		}
+		w.said = r.Level
+	}
+}
+
+func (w *witness) onState(r supervisor.Report) {
+	i, ok := w.instance(r)
+	if !ok {
+		w.failf("rule: a report of the unknown instance %q", r.Instance)
+		return
+	}
+	was, ok := w.states[i]
+	if ok && was != r.From {
+		w.failf("rule: %s goes to %s from %s, it was %s", r.Instance, r.State, r.From, was)
+	}
+	if w.down && !was.Alive() && r.State.Alive() {
+		w.failf("G4: %s goes from %s to %s after the shutdown began", r.Instance, was, r.State)
+	}
+	if was == r.State {
+		w.failf("rule: %s goes to %s from itself", r.Instance, r.State)
+	}
+	if w.last[i] != nil && w.last[i].alive() && !r.State.Alive() {
+		w.failf("G2: %s is %s while its run %d lives", r.Instance, r.State, w.last[i].run)
+	}
+	w.states[i] = r.State
+	if run := w.last[i]; run != nil && (r.State == supervisor.Ready || r.State == supervisor.InPostStart) {
+		run.ready = true
+	}
+	if r.State == supervisor.Failed && !w.down {
+		w.failedUp = append(w.failedUp, i)
+	}
+	w.checkVerdict(i, r)
+	w.reached[r.State]++
+	w.unsatisfied = true
+}
+
+// onLost takes in that a run is declared lost.
+func (w *witness) onLost(rep supervisor.Report) {
+	r := w.runs[rep.Run]
+	if r == nil || !r.alive() {
+		w.failf("G2: run %d of %s is declared lost and does not live", rep.Run, rep.Instance)
+		return
+	}
+	if r.spawned && !r.killed {
+		w.failf("rule: %s is lost without SIGKILL", rep.Instance)
+	}
+	r.lost = true
+}
+
+// nothingLeft says whether all instances have ended for good.
+func (w *witness) nothingLeft() bool {
+	for _, state := range w.states {
+		if !state.Left() {
+			return false
+		}
+	}
+	return true
+}
+
+// instance finds whom a report speaks of.
+func (w *witness) instance(r supervisor.Report) (supervisor.Inst, bool) {
+	p, ok := w.plan.order.id[r.Process]
+	if !ok {
+		return supervisor.Inst{}, false
+	}
+	if w.plan.specs[p].Instances == 1 {
+		return supervisor.Inst{Proc: ordering.ID(p), N: 1}, r.Instance == r.Process
+	}
+	for n := 1; n <= w.plan.specs[p].Instances; n++ {
+		if i := (supervisor.Inst{Proc: ordering.ID(p), N: n}); w.name(i) == r.Instance {
+			return i, true
+		}
+	}
+	return supervisor.Inst{}, false
+}
+
+// settled judges the tree after a Step and all its actions.
+func (w *witness) settled() {
+	if w.asked && !w.down {
+		w.failf("rule: no shutdown began although one was asked for")
+	}
+	if w.level != w.said {
+		w.failf("impatience: the level is %d, it should be %d", w.said, w.level)
+	}
+	for _, r := range w.mustKill {
+		if !r.killed {
+			w.failf("rule: %s is not killed although it came late, after it was lost", w.name(r.inst))
+		}
+	}
+	w.mustKill = w.mustKill[:0]
+	if w.finished {
+		return
+	}
+	if !w.down {
+		w.checkStarts()
+		return
+	}
+	for _, r := range w.ordered {
+		if r.alive() {
+			w.checkLiving(r)
+		}
+	}
+}
+
+// checkStarts holds that nobody waits who could start.
+func (w *witness) checkStarts() {
+	if !w.unsatisfied {
+		return
+	}
+	w.unsatisfied = false
+	for p, spec := range w.plan.specs {
+		for n := 1; n <= spec.Instances; n++ {
+			i := supervisor.Inst{Proc: ordering.ID(p), N: n}
+			if w.states[i] == supervisor.Waiting && w.needsReady(p) {
+				w.failf("start: %s waits although all it needs is ready", w.name(i))
+			}
+		}
+	}
+}
+
+// checkLiving holds what must be true of a living run at every moment of a shutdown.
+func (w *witness) checkLiving(r *run) {
+	if !r.spawned && !r.cancelled && !r.killed {
+		w.failf("rule: the spawn of %s was not cancelled", w.name(r.inst))
+	}
+	if w.said == supervisor.Forced && r.spawned && !r.killed {
+		w.failf("impatience: %s is not killed in a forced shutdown", w.name(r.inst))
+	}
+	if w.said == supervisor.Urgent && r.told && !r.toldUp && !r.killed && w.spec(r.inst).Role != ordering.Service {
+		w.failf("impatience: %s is being stopped and not killed in an urgent shutdown", w.name(r.inst))
+	}
+	if w.walking && r.spawned && !r.empty && !r.told && !w.running(r, supervisor.PreStop) && w.free(r) {
+		w.failf("frontier: %s may leave and is not told", w.name(r.inst))
+	}
+}
+
+// free says whether it is surely the run's turn: nobody who must leave before it lives, and no gateway is about, for
+// draining sets waits of its own.
+func (w *witness) free(r *run) bool {
+	for _, n := range w.plan.nodes {
+		if n.Role == ordering.Gateway {
+			return false
+		}
+	}
+	for i, state := range w.states {
+		if w.plan.order.before[i.Proc][r.inst.Proc] && !state.Left() {
+			return false
+		}
+	}
+	return true
+}
+
+// checkAllLeft holds that the walk is over before what comes after it.
+func (w *witness) checkAllLeft(what any) {
+	for _, r := range w.ordered {
+		if r.alive() {
+			w.failf("G1: %v although run %d of %s lives", what, r.run, w.name(r.inst))
+		}
+	}
+}

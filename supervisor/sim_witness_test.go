@@ -1,0 +1,398 @@
+package supervisor_test
+
+import (
+	"fmt"
+	"time"
+
+	"lastout/supervisor"
+)
+
+// witness watches a world from outside: it sees the events that go in and the actions that come out, keeps its own
+// books, and holds them against what the guarantees say. It knows nothing of how the machine decides.
+type witness struct {
+	plan *plan
+	now  supervisor.Instant
+	err  error // the first violation
+
+	runs    map[supervisor.Run]*run
+	ordered []*run // by the time they were begun
+	last    map[supervisor.Inst]*run
+	hooks   map[supervisor.Run]*hookRun
+	top     supervisor.Run // the highest number given so far
+	states  map[supervisor.Inst]supervisor.State
+	started map[supervisor.Inst]bool
+
+	restarts map[supervisor.Inst]restarts
+	failedUp []supervisor.Inst // failed for good before the shutdown
+	allOver  bool              // it began because nothing was left to run
+
+	asked       bool // a Stop or Interrupt came in
+	down        bool // the machine said that the shutdown began
+	downAt      supervisor.Instant
+	lateness    time.Duration // injected since then
+	walking     bool
+	level       supervisor.Level // as the interrupts say
+	said        supervisor.Level // as the machine says
+	pressed     bool
+	pressedAt   supervisor.Instant
+	mustKill    []*run
+	survivors   []string
+	swept       bool
+	before      int // how often the hooks of the whole tree ran
+	after       int
+	finished    bool
+	outcome     supervisor.Outcome
+	unsatisfied bool // states changed since the start order was looked at
+
+	kinds   map[supervisor.Kind]int
+	reached map[supervisor.State]int
+	reports []supervisor.Report
+}
+
+// run is one life as the witness knows it.
+type run struct {
+	inst supervisor.Inst
+	run  supervisor.Run
+
+	preStart  bool // the hook ran
+	spawn     bool // was asked for
+	cancelled bool
+	spawned   bool
+	spawnedAt supervisor.Instant
+	late      bool // that was in the shutdown
+	failed    bool // there is no process and never was
+	ready     bool
+	exited    bool
+	exitedAt  supervisor.Instant
+	exit      supervisor.Exit
+	unasked   bool // it ended by itself
+	empty     bool // and left nobody behind: Gone follows at once
+	gone      bool
+	lost      bool
+	hooks     map[supervisor.HookKind]*hookRun
+
+	asked     bool // invited, told or killed
+	told      bool // a stop step was taken
+	toldAt    supervisor.Instant
+	toldUp    bool // before the shutdown
+	signalled bool // by other than SIGKILL
+	rest      bool // the first step went to what a crash left behind
+	killed    bool
+	killedAt  supervisor.Instant
+	killDown  bool
+}
+
+// alive says whether a process of the run may exist, as far as anybody can know.
+func (r *run) alive() bool { return r.spawn && !r.failed && !r.gone && !r.lost }
+
+type hookRun struct {
+	of      *run
+	ended   bool
+	stopped bool
+}
+
+func (h *hookRun) live() bool { return !h.ended && !h.stopped }
+
+func newWitness(p *plan) *witness {
+	return &witness{
+		plan: p, runs: make(map[supervisor.Run]*run), hooks: make(map[supervisor.Run]*hookRun),
+		last: make(map[supervisor.Inst]*run), states: make(map[supervisor.Inst]supervisor.State),
+		started: make(map[supervisor.Inst]bool), restarts: make(map[supervisor.Inst]restarts), kinds: make(map[supervisor.Kind]int),
+		reached: make(map[supervisor.State]int),
+	}
+}
+
+// failf keeps the first violation: what comes after it follows from it.
+func (w *witness) failf(format string, args ...any) {
+	if w.err == nil {
+		w.err = fmt.Errorf("at %v: %s", w.now, fmt.Sprintf(format, args...))
+	}
+}
+
+func (w *witness) name(i supervisor.Inst) string {
+	return fmt.Sprintf("%s.%d", w.plan.nodes[i.Proc].Name, i.N)
+}
+
+func (w *witness) spec(i supervisor.Inst) supervisor.Spec { return w.plan.specs[i.Proc] }
+
+// event takes in what the machine is about to be told.
+func (w *witness) event(now supervisor.Instant, ev supervisor.Event) {
+	w.now = now
+	switch ev := ev.(type) {
+	case supervisor.Stop:
+		w.asked = w.asked || !w.down
+	case supervisor.Interrupt:
+		w.interrupt()
+	case supervisor.Spawned:
+		if r := w.runs[ev.Run]; r != nil && !r.failed && !r.spawned {
+			r.spawned, r.spawnedAt, r.late = true, now, w.down
+			if r.lost {
+				w.mustKill = append(w.mustKill, r)
+			}
+		}
+	case supervisor.SpawnFailed:
+		if r := w.runs[ev.Run]; r != nil && !r.spawned {
+			r.failed = true
+		}
+	case supervisor.BecameReady:
+	case supervisor.Exited:
+		if r := w.runs[ev.Run]; r != nil && r.spawned && !r.exited {
+			r.exited, r.exitedAt, r.exit, r.unasked = true, now, ev.Exit, !r.asked
+			r.empty = ev.Left == 0
+		}
+	case supervisor.Gone:
+		if r := w.runs[ev.Run]; r != nil && r.exited {
+			r.gone = true
+		}
+	case supervisor.HookEnded:
+		if h := w.hooks[ev.Run]; h != nil {
+			h.ended = true
+		}
+	case supervisor.Swept:
+		w.swept, w.survivors = true, ev.Left
+	case supervisor.Begin, supervisor.Tick:
+	}
+}
+
+// interrupt counts presses: the first asks, each later one that is no bounce of the last raises the level.
+func (w *witness) interrupt() {
+	bounce := w.pressed && w.now-w.pressedAt <= 250*ms
+	w.pressed, w.pressedAt = true, w.now
+	if !w.asked && !w.down {
+		w.asked = true
+		return
+	}
+	if !bounce && w.level < supervisor.Forced {
+		w.level++
+	}
+}
+
+// action judges one action, before the kernel performs it.
+func (w *witness) action(a supervisor.Action) {
+	if w.finished {
+		w.failf("rule: %T after Finish", a)
+	}
+	switch a := a.(type) {
+	case supervisor.Spawn:
+		w.onSpawn(a)
+	case supervisor.Cancel:
+		r := w.known(a.Inst, a.Run, "Cancel")
+		if r.spawned || r.failed || r.cancelled {
+			w.failf("rule: Cancel of %s, which was answered or cancelled before", w.name(a.Inst))
+		}
+		r.cancelled = true
+	case supervisor.Probe:
+		w.living(a.Inst, a.Run, "Probe")
+	case supervisor.StopProbe:
+		w.known(a.Inst, a.Run, "StopProbe")
+	case supervisor.Signal:
+		w.onSignal(a)
+	case supervisor.StopCommand:
+		r := w.living(a.Inst, a.Run, "StopCommand")
+		w.number(a.Hook)
+		w.hooks[a.Hook] = &hookRun{of: r}
+		w.stopStep(r, "StopCommand", false)
+	case supervisor.Kill:
+		w.onKill(a)
+	case supervisor.Forget:
+		w.onForget(a)
+	case supervisor.RunHook:
+		w.onHook(a)
+	case supervisor.StopHook:
+		w.onStopHook(a)
+	case supervisor.Sweep:
+	case supervisor.Say:
+		w.report(a.Report)
+	case supervisor.Finish:
+		w.finished, w.outcome = true, a.Outcome
+	}
+}
+
+// number holds that numbers rise and are never used twice.
+func (w *witness) number(n supervisor.Run) {
+	if n <= w.top {
+		w.failf("rule: run number %d is not above %d", n, w.top)
+	}
+	w.top = n
+}
+
+// known finds the run that an action speaks of.
+func (w *witness) known(i supervisor.Inst, n supervisor.Run, what string) *run {
+	r := w.runs[n]
+	switch {
+	case r == nil || r.inst != i:
+		w.failf("rule: %s of run %d, which is none of %s", what, n, w.name(i))
+		return &run{inst: i, run: n}
+	case r.failed || r.gone:
+		w.failf("rule: %s of run %d of %s, which is over", what, n, w.name(i))
+	}
+	return r
+}
+
+// living is known for actions that need a process.
+func (w *witness) living(i supervisor.Inst, n supervisor.Run, what string) *run {
+	r := w.known(i, n, what)
+	if !r.spawned || r.exited {
+		w.failf("rule: %s of run %d of %s, whose main process does not live", what, n, w.name(i))
+	}
+	return r
+}
+
+// begin opens the books of a run, at its pre_start hook or at its Spawn.
+func (w *witness) begin(i supervisor.Inst, n supervisor.Run) *run {
+	if r := w.runs[n]; r != nil {
+		if r.inst != i || r.spawn || r.gone {
+			w.failf("rule: run %d of %s is begun a second time", n, w.name(i))
+		}
+		return r
+	}
+	w.number(n)
+	if old := w.last[i]; old != nil && old.alive() {
+		w.failf("G2: run %d of %s begins while run %d lives", n, w.name(i), old.run)
+	}
+	r := &run{inst: i, run: n, hooks: make(map[supervisor.HookKind]*hookRun)}
+	w.runs[n], w.last[i] = r, r
+	w.ordered = append(w.ordered, r)
+	if w.now < w.restarts[i].due {
+		w.failf("restart: %s starts again %v too early", w.name(i), w.restarts[i].due-w.now)
+	}
+	if !w.started[i] {
+		w.started[i] = true
+		w.checkNeeds(i)
+	}
+	return r
+}
+
+func (w *witness) onSpawn(a supervisor.Spawn) {
+	if w.down {
+		w.failf("G4: Spawn of %s after the shutdown began", w.name(a.Inst))
+	}
+	if r := w.last[a.Inst]; r != nil && r.lost {
+		w.failf("rule: %s is started again although it was lost", w.name(a.Inst))
+	}
+	r := w.begin(a.Inst, a.Run)
+	r.spawn = true
+	if spec := w.spec(a.Inst); spec.Hooks[supervisor.PreStart] > 0 && !r.preStart {
+		w.failf("hooks: %s is spawned without its pre_start", w.name(a.Inst))
+	}
+	if w.running(r, supervisor.PreStart) {
+		w.failf("hooks: %s is spawned while its pre_start runs", w.name(a.Inst))
+	}
+}
+
+// running says whether a hook of the kind runs for the run.
+func (w *witness) running(r *run, kind supervisor.HookKind) bool {
+	h := r.hooks[kind]
+	return h != nil && h.live()
+}
+
+func (w *witness) onSignal(a supervisor.Signal) {
+	if a.Scope == supervisor.Leader {
+		r := w.living(a.Inst, a.Run, "Signal")
+		if w.spec(a.Inst).Hooks[supervisor.PreStop] > 0 && !w.plan.squeezed() && w.said == supervisor.Orderly &&
+			w.down && !r.toldUp && r.hooks[supervisor.PreStop] == nil {
+			w.failf("hooks: %s gets its signal without its pre_stop", w.name(a.Inst))
+		}
+		w.stopStep(r, "Signal", false)
+		return
+	}
+	r := w.known(a.Inst, a.Run, "Signal")
+	if !r.exited {
+		w.failf("rule: Signal to the rest of %s, whose main process lives", w.name(a.Inst))
+	}
+	r.rest = r.rest || !r.told
+	w.stopStep(r, "Signal to the rest", false)
+}
+
+func (w *witness) onKill(a supervisor.Kill) {
+	r := w.known(a.Inst, a.Run, "Kill")
+	if r.lost && !r.spawned {
+		w.failf("rule: Kill of %s, which was lost and never spawned", w.name(a.Inst))
+	}
+	w.checkGrace(r)
+	w.stopStep(r, "Kill", true)
+}
+
+func (w *witness) onForget(a supervisor.Forget) {
+	r := w.known(a.Inst, a.Run, "Forget")
+	if !r.killed {
+		w.failf("rule: %s is lost without SIGKILL", w.name(a.Inst))
+	}
+	if r.killed && !w.plan.squeezed() && w.said != supervisor.Forced && w.now < r.killedAt+w.plan.options.KillTimeout {
+		w.failf("time: %s is lost %v after SIGKILL, kill_timeout is %v", w.name(a.Inst), w.now-r.killedAt,
+			w.plan.options.KillTimeout)
+	}
+	if !r.lost {
+		w.failf("rule: %s is forgotten without being declared lost", w.name(a.Inst))
+	}
+}
+
+func (w *witness) onHook(a supervisor.RunHook) {
+	w.number2(a)
+	h := &hookRun{}
+	w.hooks[a.Hook] = h
+	if w.said == supervisor.Forced {
+		w.failf("hooks: %s runs after the shutdown was forced", a.Kind)
+	}
+	if w.said == supervisor.Urgent && (a.Kind == supervisor.PreDrain || a.Kind == supervisor.PreStop ||
+		a.Kind == supervisor.BeforeShutdown) {
+		w.failf("hooks: %s runs in an urgent shutdown", a.Kind)
+	}
+	switch a.Kind {
+	case supervisor.BeforeShutdown:
+		w.before++
+		return
+	case supervisor.AfterShutdown:
+		w.after++
+		w.checkAllLeft(a.Kind)
+		return
+	case supervisor.PreStart:
+		if w.down {
+			w.failf("G4: pre_start of %s after the shutdown began", w.name(a.Inst))
+		}
+		w.begin(a.Inst, a.For).preStart = true
+	case supervisor.PostStart, supervisor.PreDrain, supervisor.PreStop:
+		w.living(a.Inst, a.For, string(a.Kind))
+	case supervisor.PostStop:
+		if r := w.runs[a.For]; r == nil || r.alive() {
+			w.failf("hooks: post_stop of run %d of %s, which lives", a.For, w.name(a.Inst))
+		}
+	}
+	h.of = w.runs[a.For]
+	if h.of != nil && (a.Kind == supervisor.PreDrain || a.Kind == supervisor.PreStop) {
+		h.of.asked = true
+	}
+	if h.of == nil || h.of.inst != a.Inst {
+		w.failf("hooks: %s for run %d, which is none of %s", a.Kind, a.For, w.name(a.Inst))
+		return
+	}
+	if h.of.hooks[a.Kind] != nil {
+		w.failf("hooks: %s runs a second time for run %d of %s", a.Kind, a.For, w.name(a.Inst))
+	}
+	h.of.hooks[a.Kind] = h
+	if w.spec(a.Inst).Hooks[a.Kind] == 0 {
+		w.failf("hooks: %s of %s, which has none", a.Kind, w.name(a.Inst))
+	}
+}
+
+// number2 checks the numbers of a hook: that of the run it begins, where it does, comes first.
+func (w *witness) number2(a supervisor.RunHook) {
+	if a.Kind == supervisor.PreStart && a.For > w.top {
+		if a.Hook == a.For || a.Hook <= w.top {
+			w.failf("rule: hook number %d of the new run %d", a.Hook, a.For)
+		}
+		w.runs[a.For] = w.begin(a.Inst, a.For)
+		w.top = max(w.top, a.Hook)
+		return
+	}
+	w.number(a.Hook)
+}
+
+func (w *witness) onStopHook(a supervisor.StopHook) {
+	h := w.hooks[a.Hook]
+	if h == nil || !h.live() {
+		w.failf("rule: StopHook of hook %d, which does not run", a.Hook)
+		return
+	}
+	h.stopped = true
+}
