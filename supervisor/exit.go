@@ -39,8 +39,8 @@ func (m *Machine) exited(ev Exited) {
 		if i.left > 0 {
 			m.tellRest(i)
 		}
-	case Killing:
-	case Off, Waiting, InPreStart, Starting, Remains, InPostStop, InBackoff, Done, Failed, Stopped, Lost:
+	case Remains, Killing:
+	case Off, Waiting, InPreStart, Starting, InPostStop, InBackoff, Done, Failed, Stopped, Lost:
 		panic("supervisor: " + i.name + " exited in state " + string(i.state))
 	}
 }

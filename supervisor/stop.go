@@ -55,7 +55,10 @@ func (m *Machine) leave(i *instance, reason string) {
 	i.prepared = true
 	until := m.after(bound)
 	if m.out != nil {
-		until = min(until, m.out.preStopBy(i.proc.id, m.now), i.killAt)
+		until = min(until, m.out.preStopBy(i.proc.id, m.now))
+	}
+	if i.killAt != never { // its spawn came late and took of its time, but the stop steps shall have theirs
+		until = min(until, max(m.now, i.killAt-i.stepsLeft()))
 	}
 	m.enter(i, InPreStop, "", until)
 	m.startHook(i, PreStop)
@@ -79,10 +82,7 @@ func (m *Machine) tell(i *instance) {
 
 // setKillAt works out when SIGKILL comes if the steps that are left do not help.
 func (m *Machine) setKillAt(i *instance) {
-	var own time.Duration
-	for _, s := range i.proc.spec.Stop[i.step:] {
-		own = plus(own, s.Timeout)
-	}
+	own := i.stepsLeft()
 	if m.level == Urgent {
 		own = min(own, m.opts.Reserve)
 	}
@@ -91,6 +91,14 @@ func (m *Machine) setKillAt(i *instance) {
 		i.killAt = min(i.killAt, m.out.killAt(i.proc, m.now, own))
 	}
 	i.cut = i.killAt < m.after(own)
+}
+
+// stepsLeft is how long the stop steps that were not taken yet may take.
+func (i *instance) stepsLeft() (own time.Duration) {
+	for _, s := range i.proc.spec.Stop[i.step:] {
+		own = plus(own, s.Timeout)
+	}
+	return own
 }
 
 // nextStep takes the next stop step, or kills where none is left or there is no time for it.
@@ -203,8 +211,7 @@ func (m *Machine) whyKill(i *instance) string {
 func (m *Machine) itsTurn(i *instance) {
 	switch i.state {
 	case Starting:
-		m.setKillAt(i)
-		m.setDeadline(i, i.killAt)
+		m.boundSpawn(i)
 	case Running, InPostStart, Ready, Draining, Drained, Remains:
 		m.leave(i, reasonShutdown)
 	case InPreStop:
@@ -217,6 +224,17 @@ func (m *Machine) itsTurn(i *instance) {
 	case Waiting, InPreStart, InBackoff:
 		panic("supervisor: " + i.name + " has its turn in state " + string(i.state))
 	}
+}
+
+// boundSpawn bounds a spawn that was not answered when its turn came. The time for its way out runs already, for the
+// bound of the whole must hold.
+func (m *Machine) boundSpawn(i *instance) {
+	own := plus(i.proc.spec.Hooks[PreStop], i.stepsLeft())
+	if m.level > Orderly {
+		own = min(own, m.opts.Reserve)
+	}
+	i.killAt = m.out.killAt(i.proc, m.now, own)
+	m.setDeadline(i, i.killAt)
 }
 
 // hasten fits the stop steps under way into the time that the shutdown has.
