@@ -145,6 +145,11 @@ func agreeOnSteps(g *Graph, m *model) error {
 		if role == Gateway {
 			workers, clients = m.workers(x), m.clients(x)
 		}
+		for _, list := range [][]ID{g.Fronted(ID(x)), g.Clients(ID(x)), g.Needs(ID(x)), g.NeededBy(ID(x))} {
+			if !slices.IsSorted(list) || len(slices.Compact(slices.Clone(list))) != len(list) {
+				return fmt.Errorf("%v is not in order", list)
+			}
+		}
 		if set(g.Fronted(ID(x))) != workers || set(g.Clients(ID(x))) != clients {
 			return fmt.Errorf("%d has workers %v and clients %v", x, g.Fronted(ID(x)), g.Clients(ID(x)))
 		}

@@ -117,6 +117,10 @@ func TestBudgetTooShort(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", c.name, c.got, c.want)
 		}
 	}
+	settling := g.Budget(l, []Cost{{}, {}, {Settle: 400 * ms, PreStop: 800 * ms, Steps: 1200 * ms}}, everybody)
+	if by := settling.SettleBy(2, 300*ms); by != 500*ms { // a sixth of 1200
+		t.Errorf("settling ends at %s", by)
+	}
 	if part := g.Budget(Limits{Timeout: 4000 * ms, Reserve: 2000 * ms, Before: 500 * ms, Delay: 1000 * ms}, cost,
 		everybody).Announce(); part != 1000*ms {
 		t.Errorf("announce is cut to %s", part)

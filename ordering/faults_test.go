@@ -56,6 +56,11 @@ func TestFaults(t *testing.T) {
 			&CycleError{Kind: "start", Path: []string{"a", "b", "a"}},
 			&CycleError{Kind: "start", Path: []string{"c", "d", "c"}},
 		}},
+		{"a fault between two cycles", "w w2\nw2 w\ns service w s2\ns2 service s\ng gateway s", []error{
+			&CycleError{Kind: "start", Path: []string{"w", "w2", "w"}},
+			&CycleError{Kind: "start", Path: []string{"s", "s2", "s"}},
+			&RoleError{Node: "s", Role: Service, Key: "depends_on", Other: "w", Gateway: "g"},
+		}},
 		{"a cycle over tasks", "t task u\nu task t\na t", []error{
 			&CycleError{Kind: "start", Path: []string{"t", "u", "t"}},
 		}},

@@ -70,6 +70,10 @@ func TestSteps(t *testing.T) {
 			want: "drain edge: leave c\nleave edge: leave v, drain edge, leave w, leave c\nleave w: drain edge\n",
 		},
 		{
+			name: "named twice", graph: "w\nw2 w w outlives=w,w\nedge gateway w w fronts=w,w", fronted: "w",
+			want: "leave w: drain edge\nleave w2: leave w\nleave edge: leave w, drain edge\n",
+		},
+		{
 			name: "fronts nobody", graph: "edge gateway fronts=\nw edge", clients: "w",
 			want: "drain edge: leave w\nleave edge: drain edge, leave w\n",
 		},
@@ -207,6 +211,12 @@ func TestFreedAtOnce(t *testing.T) {
 		}
 	}
 	if got := spell(g, g.Walk().Begin()); got != "drain edge, drain other" {
+		t.Error(got)
+	}
+	upper := mustGraph(t, "s service w\nw\nedge gateway w")
+	w = upper.Walk()
+	w.Done(Step{Drain, 0})
+	if got := spell(upper, w.Done(Step{Drain, 2})); got != "leave s, drain w" {
 		t.Error(got)
 	}
 }

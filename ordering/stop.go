@@ -8,7 +8,7 @@ import "slices"
 func (g *Graph) orderStop() {
 	after := make([][]ID, len(g.nodes))
 	draw := func(first, later ID) {
-		if !slices.Contains(g.outlives[first], later) && !slices.Contains(g.outlives[later], first) {
+		if !slices.Contains(g.outlives[first], later) {
 			after[first] = append(after[first], later)
 		}
 	}
