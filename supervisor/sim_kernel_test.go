@@ -34,7 +34,6 @@ type child struct {
 	body body
 
 	answered  bool // the spawn was
-	cancelled bool
 	leader    bool // lives
 	rest      []*member
 	restLeft  int // those of rest that live once the leader is gone

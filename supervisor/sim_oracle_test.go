@@ -1,8 +1,6 @@
 package supervisor_test
 
 import (
-	"time"
-
 	"lastout/ordering"
 	"lastout/supervisor"
 )
@@ -75,17 +73,20 @@ func (w *witness) fronts(g, worker ordering.ID) bool {
 // checkGrace holds that nobody is killed before its stop steps are used up.
 func (w *witness) checkGrace(r *run) {
 	steps := w.spec(r.inst).Stop
-	if r.lost || r.killed || !r.spawned || r.late || w.said == supervisor.Forced {
-		return // a spawn that was answered in the shutdown took its time from what it had
+	if r.lost || r.killed || !r.spawned || w.said == supervisor.Forced {
+		return
+	}
+	if r.late && (w.now == r.spawnedAt || w.lateness > 0) {
+		return // the spawn took all the time there was
 	}
 	service := w.spec(r.inst).Role == ordering.Service
 	if (w.said == supervisor.Orderly || service) && len(steps) > 0 && !r.signalled && !w.plan.squeezed() {
 		w.failf("impatience: %s is killed without a word before", w.name(r.inst))
 	}
-	var own time.Duration
-	for _, s := range steps {
-		own += s.Timeout
+	if r.late {
+		return // its spawn took of its time
 	}
+	own := w.steps(r.inst)
 	if w.said == supervisor.Orderly && !(w.down && w.plan.squeezed()) && w.now < r.toldAt+own {
 		w.failf("time: %s is killed %v after it was told, its own steps take %v", w.name(r.inst), w.now-r.toldAt, own)
 	}
@@ -134,6 +135,7 @@ func (w *witness) needsReady(p int) bool {
 // report takes in what the machine says of itself.
 func (w *witness) report(r supervisor.Report) {
 	w.kinds[r.Kind]++
+	w.checkSilence()
 	w.reports = append(w.reports, r)
 	if r.At != w.now {
 		w.failf("rule: a report of kind %s is dated %v", r.Kind, r.At)
@@ -143,6 +145,8 @@ func (w *witness) report(r supervisor.Report) {
 		w.onState(r)
 	case supervisor.KindRetry:
 		w.onRetry(r)
+	case supervisor.KindWaiting:
+		w.onWaiting(r)
 	case supervisor.KindLost:
 		w.onLost(r)
 	case supervisor.KindPhase:
@@ -153,6 +157,9 @@ func (w *witness) report(r supervisor.Report) {
 			}
 			w.down, w.downAt = true, w.now
 			w.allOver = w.nothingLeft()
+			if !w.asked && !w.calledFor && (!w.allOver || w.plan.options.Stay) {
+				w.failf("rule: a shutdown began, and nothing asked for it")
+			}
 		case supervisor.Walking:
 			w.walking = true
 		case supervisor.Closing:
@@ -189,11 +196,19 @@ func (w *witness) onState(r supervisor.Report) {
 	w.states[i] = r.State
 	if run := w.last[i]; run != nil && (r.State == supervisor.Ready || r.State == supervisor.InPostStart) {
 		run.ready = true
+		post := run.hooks[supervisor.PostStart]
+		if r.State == supervisor.Ready && w.spec(i).Hooks[supervisor.PostStart] > 0 && !w.down && (post == nil || post.live()) {
+			w.failf("hooks: %s is ready before its post_start is over", r.Instance)
+		}
 	}
 	if r.State == supervisor.Failed && !w.down {
 		w.failedUp = append(w.failedUp, i)
 	}
 	w.checkVerdict(i, r)
+	if on := w.spec(i).OnExit; !w.down && (r.State == supervisor.Done && on == supervisor.Shutdown ||
+		(r.State == supervisor.Failed || r.State == supervisor.Lost) && on != supervisor.Ignore) {
+		w.calledFor = true
+	}
 	w.reached[r.State]++
 	w.unsatisfied = true
 }
@@ -236,66 +251,6 @@ func (w *witness) instance(r supervisor.Report) (supervisor.Inst, bool) {
 		}
 	}
 	return supervisor.Inst{}, false
-}
-
-// settled judges the tree after a Step and all its actions.
-func (w *witness) settled() {
-	if w.asked && !w.down {
-		w.failf("rule: no shutdown began although one was asked for")
-	}
-	if w.level != w.said {
-		w.failf("impatience: the level is %d, it should be %d", w.said, w.level)
-	}
-	for _, r := range w.mustKill {
-		if !r.killed {
-			w.failf("rule: %s is not killed although it came late, after it was lost", w.name(r.inst))
-		}
-	}
-	w.mustKill = w.mustKill[:0]
-	if w.finished {
-		return
-	}
-	if !w.down {
-		w.checkStarts()
-		return
-	}
-	for _, r := range w.ordered {
-		if r.alive() {
-			w.checkLiving(r)
-		}
-	}
-}
-
-// checkStarts holds that nobody waits who could start.
-func (w *witness) checkStarts() {
-	if !w.unsatisfied {
-		return
-	}
-	w.unsatisfied = false
-	for p, spec := range w.plan.specs {
-		for n := 1; n <= spec.Instances; n++ {
-			i := supervisor.Inst{Proc: ordering.ID(p), N: n}
-			if w.states[i] == supervisor.Waiting && w.needsReady(p) {
-				w.failf("start: %s waits although all it needs is ready", w.name(i))
-			}
-		}
-	}
-}
-
-// checkLiving holds what must be true of a living run at every moment of a shutdown.
-func (w *witness) checkLiving(r *run) {
-	if !r.spawned && !r.cancelled && !r.killed {
-		w.failf("rule: the spawn of %s was not cancelled", w.name(r.inst))
-	}
-	if w.said == supervisor.Forced && r.spawned && !r.killed {
-		w.failf("impatience: %s is not killed in a forced shutdown", w.name(r.inst))
-	}
-	if w.said == supervisor.Urgent && r.told && !r.toldUp && !r.killed && w.spec(r.inst).Role != ordering.Service {
-		w.failf("impatience: %s is being stopped and not killed in an urgent shutdown", w.name(r.inst))
-	}
-	if w.walking && r.spawned && !r.empty && !r.told && !w.running(r, supervisor.PreStop) && w.free(r) {
-		w.failf("frontier: %s may leave and is not told", w.name(r.inst))
-	}
 }
 
 // free says whether it is surely the run's turn: nobody who must leave before it lives, and no gateway is about, for

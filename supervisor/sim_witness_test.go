@@ -26,6 +26,9 @@ type witness struct {
 	failedUp []supervisor.Inst // failed for good before the shutdown
 	allOver  bool              // it began because nothing was left to run
 
+	calledFor bool               // on_exit of somebody who ended for good calls for the shutdown
+	saidAt    supervisor.Instant // the time of the last report
+
 	asked       bool // a Stop or Interrupt came in
 	down        bool // the machine said that the shutdown began
 	downAt      supervisor.Instant
@@ -61,6 +64,7 @@ type run struct {
 	spawnedAt supervisor.Instant
 	late      bool // that was in the shutdown
 	failed    bool // there is no process and never was
+	probing   bool
 	ready     bool
 	exited    bool
 	exitedAt  supervisor.Instant
@@ -135,6 +139,9 @@ func (w *witness) event(now supervisor.Instant, ev supervisor.Event) {
 			r.failed = true
 		}
 	case supervisor.BecameReady:
+		if r := w.runs[ev.Run]; r != nil {
+			r.probing = false
+		}
 	case supervisor.Exited:
 		if r := w.runs[ev.Run]; r != nil && r.spawned && !r.exited {
 			r.exited, r.exitedAt, r.exit, r.unasked = true, now, ev.Exit, !r.asked
@@ -182,9 +189,13 @@ func (w *witness) action(a supervisor.Action) {
 		}
 		r.cancelled = true
 	case supervisor.Probe:
-		w.living(a.Inst, a.Run, "Probe")
+		w.living(a.Inst, a.Run, "Probe").probing = true
 	case supervisor.StopProbe:
-		w.known(a.Inst, a.Run, "StopProbe")
+		r := w.known(a.Inst, a.Run, "StopProbe")
+		if !r.probing {
+			w.failf("rule: StopProbe of %s, which is not probed", w.name(a.Inst))
+		}
+		r.probing = false
 	case supervisor.Signal:
 		w.onSignal(a)
 	case supervisor.StopCommand:
