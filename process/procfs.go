@@ -123,13 +123,15 @@ type stat struct {
 	pid, ppid, pgid int
 	comm            string
 	state           byte
+	threads         int
 	start           uint64 // clock ticks after boot; with the pid it names a process
 	utime, stime    uint64 // clock ticks
 	rss             int64  // pages
 }
 
-// dead says that it only waits to be reaped.
-func (s stat) dead() bool { return s.state == 'Z' || s.state == 'X' }
+// dead says that it only waits to be reaped. A process whose first thread has ended is shown as a zombie too, while its
+// other threads run on.
+func (s stat) dead() bool { return (s.state == 'Z' || s.state == 'X') && s.threads <= 1 }
 
 func (p *procfs) stat(pid int) (stat, error) {
 	b, err := p.read(strconv.Itoa(pid) + "/stat")
@@ -151,15 +153,16 @@ func parseStat(b []byte) (stat, error) {
 	}
 	number := func(b []byte) int64 { n, _ := strconv.ParseInt(string(b), 10, 64); return n }
 	return stat{
-		pid:   int(number(bytes.TrimSpace(b[:open]))),
-		comm:  string(b[open+1 : end]),
-		state: f[0][0],
-		ppid:  int(number(f[1])),
-		pgid:  int(number(f[2])),
-		utime: uint64(number(f[11])),
-		stime: uint64(number(f[12])),
-		start: uint64(number(f[19])),
-		rss:   number(f[21]),
+		pid:     int(number(bytes.TrimSpace(b[:open]))),
+		comm:    string(b[open+1 : end]),
+		state:   f[0][0],
+		ppid:    int(number(f[1])),
+		pgid:    int(number(f[2])),
+		utime:   uint64(number(f[11])),
+		stime:   uint64(number(f[12])),
+		threads: int(number(f[17])),
+		start:   uint64(number(f[19])),
+		rss:     number(f[21]),
 	}, nil
 }
 
@@ -214,28 +217,4 @@ func (p *procfs) childrenByScan(pid int) []int {
 		}
 	}
 	return pids
-}
-
-// tree returns the roots and all their descendants that are there, each once, parents before children.
-func (p *procfs) tree(roots []int) []stat {
-	var found []stat
-	seen := map[int]bool{}
-	queue := slices.Clone(roots)
-	for len(queue) > 0 {
-		pid := queue[0]
-		queue = queue[1:]
-		if seen[pid] {
-			continue
-		}
-		seen[pid] = true
-		s, err := p.stat(pid)
-		if err != nil {
-			continue
-		}
-		found = append(found, s)
-		if !s.dead() {
-			queue = append(queue, p.children(pid)...)
-		}
-	}
-	return found
 }

@@ -41,6 +41,7 @@ type Reaper struct {
 	leaders map[int]*run    // the main processes that are not reaped, by pid
 	pending map[uint64]*run // of these an orphan's end is of interest: exited or killing
 	dirty   []*run          // to be looked at, in the order of their exits
+	highest uint64          // the last run number that was used
 	spawn   spawning
 	sweep   *sweep
 
@@ -207,12 +208,15 @@ func (r *Reaper) reapOne(pid int) {
 		return // fork's own, which failed to exec, and was waited for by whoever forked
 	}
 	delete(r.orphans, pid)
+	if r.sweep != nil {
+		r.sweep.dirty = true
+	}
 	if x := r.leaders[pid]; x != nil {
 		delete(r.leaders, pid)
 		r.leaderEnded(x, status)
 		return
 	}
-	if spawn.run != 0 && spawn.count == r.spawn.count && (whose == spawn.run || whose == 0) {
+	if spawn.run != 0 && spawn.run == r.spawn.run && (whose == spawn.run || whose == 0) {
 		r.spawn.early[pid] = status
 	}
 	r.orphanEnded(whose)
@@ -228,9 +232,6 @@ func (r *Reaper) leaderEnded(x *run, status syscall.WaitStatus) {
 
 // orphanEnded notes that one of a run's descendants was reaped; 0 may be anybody's. The lock is held.
 func (r *Reaper) orphanEnded(whose uint64) {
-	if r.sweep != nil {
-		r.sweep.dirty = true
-	}
 	if whose == 0 {
 		for _, x := range r.pending {
 			r.mark(x)

@@ -20,29 +20,31 @@ func (r *Reaper) settle() {
 		return
 	}
 	adopted := r.adopted()
+	var kill []*run
 	for _, x := range dirty {
-		r.settleRun(x, adopted[x.id])
+		if more := r.settleRun(x, adopted[x.id]); more {
+			kill = append(kill, x)
+		}
 	}
+	r.killTrees(kill)
 	if swept {
 		r.sweepOn()
 	}
 }
 
-// settleRun looks whether a run is empty, whose adopted children are given, and if not whether somebody is to be killed.
-func (r *Reaper) settleRun(x *run, adopted []int) {
+// settleRun looks whether a run is empty, whose adopted children are given, and says whether there is somebody to be
+// killed.
+func (r *Reaper) settleRun(x *run, adopted []int) (kill bool) {
 	r.mu.Lock()
 	exited, told, killing := x.exited, x.told, x.killing
 	r.mu.Unlock()
 	if !exited {
-		if killing {
-			r.killTree(x)
-		}
-		return
+		return killing
 	}
 	empty := len(adopted) == 0 && !r.inGroup(x)
 	left := 0
 	if !empty && !told {
-		left = max(1, len(r.membersOf(x, adopted)))
+		left = max(1, len(r.membersOf(x)))
 	}
 
 	r.mu.Lock()
@@ -58,12 +60,10 @@ func (r *Reaper) settleRun(x *run, adopted []int) {
 		}
 	}
 	r.mu.Unlock()
-	switch {
-	case empty && x.group != "":
+	if empty && x.group != "" {
 		removeGroup(x.group)
-	case !empty && killing:
-		r.killTree(x)
 	}
+	return !empty && killing
 }
 
 // inGroup says whether somebody is in the cgroup of a run whose main process has ended. It is read at each reap, for
@@ -154,7 +154,7 @@ func (r *Reaper) adoptee(pid int) uint64 {
 	return 0
 }
 
-// marked tells which run's mark a process carries: its cgroup, or its tag.
+// marked tells which run's mark a process carries: its cgroup, or its tag. A limit below all tags is the program's own.
 func (r *Reaper) marked(pid int) uint64 {
 	dir := itoa(pid)
 	if g := r.grouped(); g != nil {
@@ -172,7 +172,13 @@ func (r *Reaper) marked(pid int) uint64 {
 	if !ok {
 		return 0
 	}
-	return r.tags.run(hard)
+	run := r.tags.run(hard)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if run > r.highest {
+		return 0
+	}
+	return run
 }
 
 // grouped returns our cgroups, where there are any.
@@ -183,20 +189,4 @@ func (r *Reaper) grouped() *groups {
 		return nil
 	}
 	return r.groups
-}
-
-// membersOf lists the living tree of a run, whose adopted children are given. It is called with still held.
-func (r *Reaper) membersOf(x *run, adopted []int) []stat {
-	roots := slices.Clone(adopted)
-	r.mu.Lock()
-	if !x.exited && x.pid != 0 {
-		roots = append([]int{x.pid}, roots...)
-	}
-	group := x.group
-	r.mu.Unlock()
-	if group != "" {
-		roots = append(roots, groupMembers(group)...)
-	}
-	all := r.proc.tree(roots)
-	return slices.DeleteFunc(all, stat.dead)
 }

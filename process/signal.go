@@ -2,7 +2,6 @@ package process
 
 import (
 	"errors"
-	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -27,12 +26,12 @@ func (r *Reaper) Signal(run uint64, sig syscall.Signal, scope Scope) error {
 	if x == nil {
 		return nil
 	}
-	members := r.membersOf(x, r.adopted()[run])
-	members = slices.DeleteFunc(members, func(m stat) bool { return r.isLeader(m.pid) })
 	var errs []error
-	for _, m := range members {
-		errs = append(errs, r.sendTo(m, sig))
-	}
+	r.walk(r.rootsOf(x), func(m stat) {
+		if !r.isLeader(m.pid) {
+			errs = append(errs, r.sendTo(m, sig))
+		}
+	})
 	return errors.Join(errs...)
 }
 
@@ -113,81 +112,44 @@ func (e *syscallError) Error() string {
 
 func (e *syscallError) Unwrap() error { return e.err }
 
-// Kill sends SIGKILL to the whole tree of a run, and to all that it still forks, until it is empty.
+// Kill sends SIGKILL to the whole tree of a run, and to all that it still forks, until it is empty. The main process is
+// hit at once; the rest right after, for all runs that are killed together, because to find them costs a look at all
+// children.
 func (r *Reaper) Kill(run uint64) {
-	r.still.Lock()
-	defer r.still.Unlock()
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	x := r.runs[run]
 	if x == nil {
-		r.mu.Unlock()
 		return
 	}
 	x.killing = true
 	r.pending[x.id] = x
-	r.mu.Unlock()
-	r.killTree(x)
+	if r.leader(run) != nil {
+		_ = x.send(syscall.SIGKILL) // refused by a setuid program: its cgroup, or a later attempt, may do
+	}
+	r.mark(x)
+	r.poke()
 }
 
-// killTree kills whom it finds of a run. It is called again at each reap that concerns the run, for who is killed
+// killTrees kills whom it finds of some runs. It is called again at each reap that concerns a run, for who is killed
 // leaves children behind, and what may not be killed now may change its user. It is called with still held.
-func (r *Reaper) killTree(x *run) {
-	r.mu.Lock()
-	group := x.group
-	r.mu.Unlock()
-	if group != "" && killGroup(group) != nil {
-		group = ""
+func (r *Reaper) killTrees(runs []*run) {
+	if len(runs) == 0 {
+		return
 	}
-	r.strike(syscall.SIGKILL, map[identity]bool{}, func() []int {
-		adopted := r.adopted()[x.id]
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if !x.exited && x.pid != 0 {
-			adopted = append(adopted, x.pid)
+	for _, x := range runs {
+		if group := r.groupOf(x); group != "" {
+			_ = killGroup(group) // before 5.14 it cannot be had; the walk reaches them too
 		}
-		if x.group != "" && group == "" {
-			adopted = append(adopted, groupMembers(x.group)...)
-		}
-		return adopted
+	}
+	// Each is hit before its children are listed: whoever has a SIGKILL pending cannot fork any more.
+	r.walk(r.rootsOf(runs...), func(m stat) {
+		_ = r.sendTo(m, syscall.SIGKILL) // who may not be killed is found in the report of those who are left
 	})
 }
 
-// identity names a process for good: a pid is used again.
-type identity struct {
-	pid   int
-	start uint64
-}
-
-// rounds bounds how long a tree that forks faster than we look is followed at a time; the reaping of those who were hit
-// brings us back.
-const rounds = 64
-
-// strike sends a signal once to each process of the trees below the roots, noting whom it told. Each is told before its
-// children are listed: whoever has a SIGKILL pending cannot fork any more, so what he forked before is all on the list,
-// or, when he is gone, among the roots of the next round. It is called with still held.
-func (r *Reaper) strike(sig syscall.Signal, told map[identity]bool, roots func() []int) {
-	for range rounds {
-		fresh := false
-		queue := roots()
-		for seen := map[int]bool{}; len(queue) > 0; {
-			pid := queue[0]
-			queue = queue[1:]
-			if seen[pid] {
-				continue
-			}
-			seen[pid] = true
-			s, err := r.proc.stat(pid)
-			if err != nil || s.dead() {
-				continue
-			}
-			if id := (identity{pid, s.start}); !told[id] {
-				told[id], fresh = true, true
-				_ = r.sendTo(s, sig) // who may not be told is found in the report of those who are left
-			}
-			queue = append(queue, r.proc.children(pid)...)
-		}
-		if !fresh {
-			return
-		}
-	}
+func (r *Reaper) groupOf(x *run) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return x.group
 }

@@ -65,6 +65,7 @@ func (r *Reaper) begin(s Spec) (*run, error) {
 		return nil, fmt.Errorf("cannot start run %d: %s", s.Run, r.refusal())
 	}
 	r.runs[s.Run] = x
+	r.highest = max(r.highest, s.Run)
 	r.spawn.run = s.Run
 	r.spawn.count++
 	r.spawn.early = map[int]syscall.WaitStatus{}
@@ -142,7 +143,8 @@ func (r *Reaper) register(x *run, c child) {
 	}
 	r.leaders[c.pid] = x
 	if x.killing {
-		x.send(syscall.SIGKILL)
+		r.mark(x)
+		r.poke()
 	}
 }
 

@@ -18,6 +18,10 @@ func (r *Reaper) Forget(run uint64) {
 	defer r.mu.Unlock()
 	if x := r.runs[run]; x != nil {
 		x.forgotten = true
+		if r.sweep != nil {
+			r.sweep.dirty = true
+			r.poke()
+		}
 	}
 }
 
@@ -49,10 +53,15 @@ func (r *Reaper) sweepOn() []Member {
 		s.told = map[identity]bool{} // who could not be killed may have changed his user
 		r.killForgottenGroups()
 	}
-	if s.sig != 0 {
-		r.strike(s.sig, s.told, func() []int { pids, _ := r.strays(); return pids })
-	}
-	left := r.leftOver()
+	var left []Member
+	whose := map[int]uint64{}
+	r.walk(func() []int { return r.strays(whose) }, func(m stat) {
+		if id := (identity{m.pid, m.start}); !s.told[id] && s.sig != 0 {
+			s.told[id] = true
+			_ = r.sendTo(m, s.sig) // who may not be told is among those who are left
+		}
+		left = append(left, r.memberOf(m, whose))
+	})
 	if len(left) == 0 {
 		r.mu.Lock()
 		r.sweep = nil
@@ -62,12 +71,12 @@ func (r *Reaper) sweepOn() []Member {
 	return left
 }
 
-// strays lists the direct children that belong to no living run, and whose they were. It is called with still held.
-func (r *Reaper) strays() (pids []int, whose map[int]uint64) {
+// strays lists the direct children that belong to no living run, and notes whose they were. It is called with still held.
+func (r *Reaper) strays(whose map[int]uint64) []int {
 	adopted := r.adopted()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	whose = map[int]uint64{}
+	var pids []int
 	add := func(run uint64, of ...int) {
 		for _, pid := range of {
 			pids = append(pids, pid)
@@ -75,6 +84,7 @@ func (r *Reaper) strays() (pids []int, whose map[int]uint64) {
 		}
 	}
 	for run, of := range adopted {
+		// One that carries no mark may be the child that is being started.
 		if x := r.runs[run]; (x == nil || x.forgotten) && (run != 0 || r.spawn.run == 0) {
 			add(run, of...)
 		}
@@ -85,7 +95,15 @@ func (r *Reaper) strays() (pids []int, whose map[int]uint64) {
 		}
 	}
 	slices.Sort(pids)
-	return pids, whose
+	return pids
+}
+
+// memberOf describes a stray; who is no direct child is whose his parent is.
+func (r *Reaper) memberOf(s stat, whose map[int]uint64) Member {
+	if _, ok := whose[s.pid]; !ok {
+		whose[s.pid] = whose[s.ppid]
+	}
+	return Member{PID: s.pid, Run: whose[s.pid], Comm: s.comm}
 }
 
 // killForgottenGroups reaches those of a forgotten run that kill(2) may not.
@@ -103,20 +121,6 @@ func (r *Reaper) killForgottenGroups() {
 	}
 }
 
-// leftOver lists the strays and their descendants. It is called with still held.
-func (r *Reaper) leftOver() []Member {
-	pids, whose := r.strays()
-	var left []Member
-	for _, pid := range pids {
-		for _, s := range r.proc.tree([]int{pid}) {
-			if !s.dead() {
-				left = append(left, Member{PID: s.pid, Run: whose[pid], Comm: s.comm})
-			}
-		}
-	}
-	return left
-}
-
 // Members lists the living processes of a run's tree, the main process first.
 func (r *Reaper) Members(run uint64) []Member {
 	r.still.Lock()
@@ -128,7 +132,7 @@ func (r *Reaper) Members(run uint64) []Member {
 		return nil
 	}
 	var members []Member
-	for _, s := range r.membersOf(x, r.adopted()[run]) {
+	for _, s := range r.membersOf(x) {
 		members = append(members, Member{PID: s.pid, Run: run, Comm: s.comm})
 	}
 	return members

@@ -46,12 +46,17 @@ func (t tags) set(run uint64) error {
 	if run == 0 || run > t.last {
 		return fmt.Errorf("cannot tag run %d: RLIMIT_RTTIME was inherited as %d, which has room for %d", run, t.base, t.last)
 	}
-	hard := t.base - run*t.step
-	l := unix.Rlimit{Cur: min(t.soft, hard), Max: hard}
+	l := t.limit(run)
 	if err := unix.Prlimit(0, unix.RLIMIT_RTTIME, &l, nil); err != nil {
 		return fmt.Errorf("cannot tag run %d by RLIMIT_RTTIME: %w", run, err)
 	}
 	return nil
+}
+
+// limit leaves the soft limit as it was, as far as it is not above the hard one.
+func (t tags) limit(run uint64) unix.Rlimit {
+	hard := t.base - run*t.step
+	return unix.Rlimit{Cur: min(t.soft, hard), Max: hard}
 }
 
 // run tells whose tag a hard limit is; 0 is nobody's.

@@ -1,0 +1,146 @@
+package process
+
+import (
+	"crypto/rand"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
+)
+
+// Message is what a process says of itself by sd_notify(3). Assignments that are not listed here are passed over.
+type Message struct {
+	PID      int // of the sender
+	Ready    bool
+	Stopping bool
+	Status   string // for people; empty where none was sent
+}
+
+// Notify is the NOTIFY_SOCKET of one run: a datagram socket with an abstract address (unix(7)), so that it needs no
+// folder and leaves nothing behind.
+type Notify struct {
+	conn *net.UnixConn
+	addr string
+	over sync.WaitGroup
+}
+
+// maxMessage is the longest datagram that is read; systemd's own bound is the same.
+const maxMessage = 4096
+
+// ListenNotify opens a socket for a run, before it starts. f is called with each message, by one goroutine at a time, if
+// its sender belongs to the tree of the run; or, where the sender has ended already, as a command called by a shell
+// script mostly has, if it had our own user or root.
+func ListenNotify(run uint64, r *Reaper, f func(Message)) (*Notify, error) {
+	addr := fmt.Sprintf("@lastout/%d/%d/%s", r.proc.own, run, rand.Text())
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: addr, Net: "unixgram"})
+	if err != nil {
+		return nil, fmt.Errorf("cannot open a notify socket: %w", err)
+	}
+	if err := passCredentials(conn); err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("cannot open a notify socket: %w", err)
+	}
+	n := &Notify{conn: conn, addr: addr}
+	n.over.Go(func() { n.serve(run, r, f) })
+	return n, nil
+}
+
+// Addr is the value of NOTIFY_SOCKET.
+func (n *Notify) Addr() string { return n.addr }
+
+// Close ends it; when it returns, f is not running and will not be called again. It must not be called by f.
+func (n *Notify) Close() error {
+	err := n.conn.Close()
+	n.over.Wait()
+	return err
+}
+
+// passCredentials makes the kernel say of each datagram who sent it.
+func passCredentials(conn *net.UnixConn) error {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var err2 error
+	err = raw.Control(func(fd uintptr) {
+		err2 = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PASSCRED, 1)
+	})
+	if err != nil {
+		return err
+	}
+	return err2
+}
+
+func (n *Notify) serve(run uint64, r *Reaper, f func(Message)) {
+	text := make([]byte, maxMessage)
+	oob := make([]byte, 512)
+	for {
+		size, oobSize, flags, _, err := n.conn.ReadMsgUnix(text, oob)
+		if err != nil {
+			return // closed; a datagram socket has no other end
+		}
+		from, ok := sender(oob[:oobSize])
+		if !ok || flags&unix.MSG_TRUNC != 0 || !r.trusts(from, run) {
+			continue
+		}
+		m := parseMessage(string(text[:size]))
+		m.PID = int(from.Pid)
+		f(m)
+	}
+}
+
+// sender takes the credentials out of the control messages (unix(7)), and closes descriptors that came along: a barrier
+// is one, which its sender holds to see when it was read.
+func sender(oob []byte) (from unix.Ucred, ok bool) {
+	messages, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return from, false
+	}
+	for _, m := range messages {
+		if fds, err := unix.ParseUnixRights(&m); err == nil {
+			for _, fd := range fds {
+				unix.Close(fd)
+			}
+		}
+		if c, err := unix.ParseUnixCredentials(&m); err == nil {
+			from, ok = *c, true
+		}
+	}
+	return from, ok
+}
+
+// trusts says whether a sender may speak for a run.
+func (r *Reaper) trusts(from unix.Ucred, run uint64) bool {
+	if from.Pid <= 0 {
+		return false // of another PID namespace
+	}
+	if owner, ok := r.Owner(int(from.Pid)); ok {
+		return owner == run
+	}
+	if _, err := r.proc.stat(int(from.Pid)); err == nil {
+		return false // there, and nobody of the run
+	}
+	return from.Uid == 0 || int(from.Uid) == unix.Getuid()
+}
+
+// parseMessage reads the lines of a datagram.
+func parseMessage(text string) Message {
+	var m Message
+	for line := range strings.SplitSeq(text, "\n") {
+		key, value, _ := strings.Cut(line, "=")
+		switch key {
+		case "READY":
+			m.Ready = m.Ready || value == "1"
+		case "STOPPING":
+			m.Stopping = m.Stopping || value == "1"
+		case "STATUS":
+			if utf8.ValidString(value) {
+				m.Status = value
+			}
+		}
+	}
+	return m
+}

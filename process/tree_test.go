@@ -1,0 +1,382 @@
+package process
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func toFiles(f ...*os.File) []*os.File { return f }
+
+func atoi(t testing.TB, s string) int {
+	t.Helper()
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// notEmptyYet fails if the run was called empty so far. All events before a deliberate act of the test are in.
+func (g *rig) notEmptyYet(run uint64) {
+	g.Helper()
+	for {
+		select {
+		case e := <-g.events:
+			g.seen = append(g.seen, e)
+			continue
+		default:
+		}
+		break
+	}
+	if slices.Contains(g.seen, Event(Empty{Run: run})) {
+		g.Errorf("run %d is called empty, and is not", run)
+	}
+}
+
+// TestDaemon has a worker whose child becomes a daemon: double fork, a session of its own, no environment, all
+// descriptors closed but two. It is the worker's, and holds Empty back.
+func TestDaemon(t *testing.T) {
+	for _, forks := range []string{"1", "2", "3"} {
+		t.Run(forks, func(t *testing.T) {
+			inBothModes(t, func(r *rig) {
+				from, say := r.pipe()
+				hold, release := r.pipe()
+				run := r.start(help("daemon", forks).with(say, hold))
+				pid := atoi(r, r.line(from))
+				if e := r.exited(run); e.Left < 1 || e.Status.ExitStatus() != 0 {
+					r.Errorf("got %+v, want somebody left", e)
+				}
+				if owner, ok := r.Owner(pid); !ok || owner != run {
+					r.Errorf("the daemon belongs to %d %v, want %d", owner, ok, run)
+				}
+				// Another run comes and goes, so that the reaper looks once more.
+				r.empty(r.start(sh("exit 0")))
+				r.notEmptyYet(run)
+				m := r.Members(run) // and maybe one of those between, on its way out
+				if !slices.Contains(m, Member{PID: pid, Run: run, Comm: comm(self())}) {
+					r.Errorf("members %+v, want the daemon %d", m, pid)
+				}
+				release.Close()
+				r.empty(run)
+				if _, ok := r.Owner(pid); ok {
+					r.Error("nobody belongs to somebody")
+				}
+			})
+		})
+	}
+}
+
+// TestRestHearsSignal has a main process that leaves children behind: in its group, in a session of its own, and below
+// another one. The Leader scope reaches none of them, the Rest scope all.
+func TestRestHearsSignal(t *testing.T) {
+	inBothModes(t, func(r *rig) {
+		from, say := r.pipe()
+		hold, _ := r.pipe()
+		script := `trap 'echo leader >&3; exit 0' USR1
+			wait_for_term() { trap "echo $1 >&3; exit 0" TERM; echo up >&3; while :; do read x <&4; done; }
+			wait_for_term group &
+			setsid sh -c 'trap "echo session >&3; exit 0" TERM; echo up >&3; while :; do read x <&4; done' &
+			(wait_for_term below & trap "" TERM; wait) &
+			while :; do wait; done`
+		run := r.start(sh(script, say, hold))
+		for range 3 {
+			if got := r.line(from); got != "up" {
+				r.Fatalf("got %q", got)
+			}
+		}
+		if err := r.Signal(run, syscall.SIGUSR1, Leader); err != nil {
+			r.Fatal(err)
+		}
+		if got := r.line(from); got != "leader" {
+			r.Fatalf("%q heard the signal to the leader", got)
+		}
+		if e := r.exited(run); e.Left < 3 {
+			r.Errorf("got %+v, want at least 3 left", e)
+		}
+		if err := r.Signal(run, syscall.SIGTERM, Leader); err != nil {
+			r.Errorf("a signal to a leader who is gone: %v", err)
+		}
+		if err := r.Signal(run, syscall.SIGTERM, Rest); err != nil {
+			r.Fatal(err)
+		}
+		heard := []string{r.line(from), r.line(from), r.line(from)}
+		slices.Sort(heard)
+		if !slices.Equal(heard, []string{"below", "group", "session"}) {
+			r.Errorf("heard by %v", heard)
+		}
+		r.empty(run)
+		if err := r.Signal(run, syscall.SIGTERM, Rest); err != nil {
+			r.Errorf("a signal to nobody: %v", err)
+		}
+	})
+}
+
+// TestRestSparesLeader tells all but the main process while that still runs.
+func TestRestSparesLeader(t *testing.T) {
+	inBothModes(t, func(r *rig) {
+		from, say := r.pipe()
+		hold, release := r.pipe()
+		run := r.start(sh(`trap 'echo leader >&3' TERM
+			(trap 'echo child >&3; exit 0' TERM; echo up >&3; while :; do read x <&4; done) &
+			wait; echo over >&3; read x <&4`, say, hold))
+		r.line(from)
+		if err := r.Signal(run, syscall.SIGTERM, Rest); err != nil {
+			r.Fatal(err)
+		}
+		if got := r.line(from) + " " + r.line(from); got != "child over" {
+			r.Errorf("heard %q", got)
+		}
+		release.Close()
+		r.empty(run)
+	})
+}
+
+// TestFrozenHearsTerm freezes a process and asks it to leave.
+func TestFrozenHearsTerm(t *testing.T) {
+	inBothModes(t, func(r *rig) {
+		from, say := r.pipe()
+		run := r.start(sh(`trap 'exit 9' TERM; echo up >&3; while :; do kill -STOP $$; done`, say))
+		r.line(from)
+		pid := r.Members(run)[0].PID
+		for s := (stat{}); s.state != 'T'; {
+			var err error
+			if s, err = r.proc.stat(pid); err != nil {
+				r.Fatal(err)
+			}
+		}
+		if err := r.Signal(run, syscall.SIGTERM, Leader); err != nil {
+			r.Fatal(err)
+		}
+		if e := r.exited(run); e.Status.ExitStatus() != 9 {
+			r.Errorf("got %+v, want exit 9", e)
+		}
+	})
+}
+
+// TestKill kills trees that ignore everything, have left their main process, or fork on and on, and demands that they
+// are empty.
+func TestKill(t *testing.T) {
+	relay := `export RELAY='( exec sh -c "$RELAY" & )'
+		sh -c "$RELAY"; sh -c "$RELAY"; sh -c "$RELAY"; echo up >&3; `
+	for name, script := range map[string]string{
+		"alone":         `trap "" TERM; echo up >&3; while :; do read x <&4; done`,
+		"with children": `(trap "" TERM; (echo up >&3; read x <&4) & wait) & (setsid sh -c "read x <&4") & wait`,
+		"left alone":    `(trap "" TERM; (echo up >&3; read x <&4) & wait) & exit 0`,
+		"frozen":        `(echo up >&3; kill -STOP 0) & wait`,
+		"relay":         relay + `wait; read x <&4`,
+		"relay alone":   relay + `exit 0`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBothModes(t, func(r *rig) {
+				from, say := r.pipe()
+				hold, _ := r.pipe()
+				run := r.start(sh(script, say, hold))
+				r.line(from)
+				r.Kill(run)
+				r.empty(run)
+				if m := r.Members(run); len(m) != 0 {
+					r.Errorf("members %v", m)
+				}
+				r.Kill(run) // nobody
+			})
+		})
+	}
+}
+
+// TestKillBeforeStarted kills a run while it is being started.
+func TestKillBeforeStarted(t *testing.T) {
+	inBothModes(t, func(r *rig) {
+		hold, _ := r.pipe()
+		s := sh("(read x <&3) & read x <&3", hold)
+		s.Run, s.Name = runNumber.Add(1), "killed"
+		x, err := r.Reaper.begin(s)
+		if err != nil {
+			r.Fatal(err)
+		}
+		r.Kill(s.Run)
+		c, err := r.fork(s, "/bin/sh", x)
+		if err != nil {
+			r.Fatal(err)
+		}
+		r.register(x, c)
+		r.deliver()
+		if e := r.exited(s.Run); e.Status.Signal() != syscall.SIGKILL {
+			r.Errorf("got %+v, want killed", e)
+		}
+		r.empty(s.Run)
+	})
+}
+
+// TestHops has a tree that consists of nobody but a process on its way from one double fork to the next. At no moment
+// may it be called empty: when it is, all of the tree must have closed the pipe they share.
+func TestHops(t *testing.T) {
+	repeat := 10
+	if testing.Short() {
+		repeat = 2
+	}
+	inBothModes(t, func(r *rig) {
+		var end [2]int
+		hopping := uint64(0)
+		inner := r.notify
+		r.mu.Lock()
+		r.notify = func(e Event) {
+			if e == Event(Empty{Run: hopping}) {
+				buf := make([]byte, 64)
+				if n, err := unix.Read(end[0], buf); err != nil || string(buf[:n]) != "done\n" {
+					r.Errorf("empty, and read %q, %v", buf[:max(n, 0)], err)
+				}
+				if n, err := unix.Read(end[0], buf); n != 0 || err != nil {
+					r.Errorf("empty, and somebody holds the pipe (%d, %v)", n, err)
+				}
+			}
+			inner(e)
+		}
+		r.mu.Unlock()
+		for range repeat {
+			if err := unix.Pipe2(end[:], unix.O_CLOEXEC); err != nil {
+				r.Fatal(err)
+			}
+			if err := unix.SetNonblock(end[0], true); err != nil {
+				r.Fatal(err)
+			}
+			w := os.NewFile(uintptr(end[1]), "pipe")
+			hold, release := r.pipe()
+			r.mu.Lock()
+			hopping = runNumber.Load() + 1
+			r.mu.Unlock()
+			run := r.start(sh(`hop() { if [ $1 -gt 0 ]; then ( hop $(($1 - 1)) & ); else echo done >&3; fi; }
+				read x <&4; hop 150`, w, hold))
+			w.Close()
+			release.Close()
+			r.empty(run)
+			unix.Close(end[0])
+		}
+	})
+}
+
+// TestLoweredLimits has a program that gives itself a limit of its own, which is nobody's tag: what it leaves behind is
+// told by its process group.
+func TestLoweredLimits(t *testing.T) {
+	inBothModes(t, func(r *rig) {
+		for _, hard := range []uint64{1 << 40, 200_000} {
+			from, say := r.pipe()
+			hold, release := r.pipe()
+			run := r.start(help("lower", strconv.FormatUint(hard, 10)).with(say, hold))
+			pid := atoi(r, r.line(from))
+			r.exited(run)
+			if owner, _ := r.Owner(pid); owner != run {
+				r.Errorf("it belongs to %d, want %d", owner, run)
+			}
+			r.empty(r.start(sh("exit 0")))
+			r.notEmptyYet(run)
+			release.Close()
+			r.empty(run)
+		}
+	})
+}
+
+// TestNested has a supervisor below the supervisor. Each attributes what is its own, and when the inner one is killed,
+// its orphans are the outer run's.
+func TestNested(t *testing.T) {
+	inBothModes(t, func(r *rig) {
+		for _, inner := range []uint64{1, 7, 1000} {
+			from, say := r.pipe()
+			hold, release := r.pipe()
+			run := r.start(help("nested", strconv.FormatUint(inner, 10)).with(say, hold))
+			var pid int
+			var owner uint64
+			var nested bool
+			if _, err := fmt.Sscan(r.line(from), &pid, &owner, &nested); err != nil {
+				r.Fatal(err)
+			}
+			if owner != inner || !nested {
+				r.Errorf("below, it belongs to %d (nested %v), want %d", owner, nested, inner)
+			}
+			if owner, _ := r.Owner(pid); owner != run {
+				r.Errorf("above, it belongs to %d, want %d", owner, run)
+			}
+			if err := r.Signal(run, syscall.SIGKILL, Leader); err != nil {
+				r.Fatal(err)
+			}
+			if e := r.exited(run); e.Left < 1 {
+				r.Errorf("got %+v, want somebody left", e)
+			}
+			// With runs that are one step apart the outer one cannot tell by the tag alone.
+			if owner, _ := r.Owner(pid); owner != run && (r.tags.step > 1 || r.Capabilities().Cgroup != "") {
+				r.Errorf("as an orphan, it belongs to %d, want %d", owner, run)
+			}
+			release.Close()
+			if r.tags.step > 1 || r.Capabilities().Cgroup != "" {
+				r.empty(run)
+			}
+		}
+	})
+}
+
+func TestOwner(t *testing.T) {
+	inBothModes(t, func(r *rig) {
+		from, say := r.pipe()
+		hold, _ := r.pipe()
+		run := r.start(sh("(echo up >&3; read x <&4) & read x <&4", say, hold))
+		r.line(from)
+		members := r.Members(run)
+		if len(members) != 2 {
+			r.Fatalf("members %v, want 2", members)
+		}
+		for _, m := range members {
+			if owner, ok := r.Owner(m.PID); !ok || owner != run || m.Comm != "sh" {
+				r.Errorf("%+v belongs to %d %v, want %d", m, owner, ok, run)
+			}
+		}
+		for _, pid := range []int{os.Getpid(), 1, 0, -1, os.Getppid()} {
+			if owner, ok := r.Owner(pid); ok {
+				r.Errorf("pid %d belongs to %d", pid, owner)
+			}
+		}
+	})
+}
+
+// TestUnkillable has a setuid program that has become root for good: an unprivileged supervisor may not kill it. That
+// must not keep it from anything else, and shall be seen.
+func TestUnkillable(t *testing.T) {
+	setuid := filepath.Join(filepath.Dir(self()), "setuid.test")
+	if os.Getuid() == 0 {
+		t.Skip("root may kill everybody; the unprivileged world has this test")
+	}
+	r := newRig(t, false)
+	from, say := r.pipe()
+	hold, release := r.pipe()
+	run := r.start(Spec{Argv: []string{setuid, "-helper", "root"}, Files: toFiles(nil, nil, os.Stderr, say, hold)})
+	pid := atoi(t, r.line(from))
+	if err := r.Signal(run, syscall.SIGTERM, Leader); err == nil {
+		t.Error("a signal that was not allowed is no error")
+	}
+	r.Kill(run)
+	for range 20 {
+		r.empty(r.start(sh("exit 0")))
+	}
+	r.notEmptyYet(run)
+	if m := r.Members(run); len(m) != 1 || m[0].PID != pid {
+		t.Errorf("members %v, want %d", m, pid)
+	}
+	r.Forget(run)
+	r.Sweep(syscall.SIGKILL, true)
+	if s := await(r, func(Swept) bool { return true }); len(s.Left) != 1 || s.Left[0].PID != pid || s.Left[0].Run != run {
+		t.Errorf("left %v, want %d", s.Left, pid)
+	}
+	release.Close()
+	await(r, func(s Swept) bool { return len(s.Left) == 0 })
+}
+
+// comm is the name the kernel gives to who runs a program: its first 15 bytes.
+func comm(path string) string {
+	name := filepath.Base(path)
+	return name[:min(len(name), 15)]
+}
