@@ -54,7 +54,8 @@ type (
 		Run  Run
 	}
 
-	// Forget says that the machine waits for the run no more: it is lost.
+	// Forget says that the machine waits for the run no more: it is lost. What is left of it belongs to nobody and is
+	// for the Sweep. Answer: nothing.
 	Forget struct {
 		Inst Inst
 		Run  Run

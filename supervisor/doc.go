@@ -22,8 +22,9 @@
 //	ready        yes    runs and is ready                                  Exited, shutdown
 //	draining     yes    a gateway turns work away (pre_drain hook first)   drained, bound, Exited
 //	drained      yes    a drained gateway waits for its turn to leave      its turn, Exited
-//	remains      yes    main process gone in a shutdown, others of its     its turn, Gone
-//	                    tree live, and it is not their turn
+//	remains     yes    not its turn in a shutdown, but its main process    its turn, Gone
+//	                   has gone and others of its tree live, or it was
+//	                   being stopped before: it is told nothing
 //	pre_stop     yes    its turn; the pre_stop hook runs                   hook ended, bound, Exited
 //	stopping     yes    a stop step was taken; its bound runs              Gone, bound (next step, or killing)
 //	killing      yes    SIGKILL went to the whole tree; its bound runs     Gone, bound (lost)

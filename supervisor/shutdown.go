@@ -91,6 +91,7 @@ func (m *Machine) halt(i *instance) {
 		m.enter(i, Stopped, reasonShutdown, never)
 	case InPreStart:
 		i.reason = reasonShutdown
+		m.stopHook(i, reasonShutdown)
 		m.over(i)
 	case Starting:
 		m.do(Cancel{Inst: i.inst(), Run: i.run})

@@ -131,10 +131,11 @@ func (m *Machine) spawned(ev Spawned) {
 	}
 	switch {
 	case i.state == Lost:
-		// The spawn was given up and succeeded all the same. Nobody waits for it any more; it must not stay, though.
+		// The spawn was given up and succeeded all the same. It must not stay, and the sweep shall find it.
 		i.ran, i.pid = true, ev.PID
 		m.sayKill(i, "runs although its spawn was given up", never)
 		m.do(Kill{Inst: i.inst(), Run: i.run})
+		m.do(Forget{Inst: i.inst(), Run: i.run})
 		return
 	case i.state != Starting:
 		return

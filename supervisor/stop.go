@@ -60,7 +60,7 @@ func (m *Machine) leave(i *instance, reason string) {
 	if i.killAt != never { // its spawn came late and took of its time, but the stop steps shall have theirs
 		until = min(until, max(m.now, i.killAt-i.stepsLeft()))
 	}
-	m.enter(i, InPreStop, "", until)
+	m.enter(i, InPreStop, i.whyStop(), until)
 	m.startHook(i, PreStop)
 }
 
@@ -200,6 +200,8 @@ func (m *Machine) whyKill(i *instance) string {
 	switch {
 	case len(i.proc.spec.Stop) == 0:
 		return "no stop step is configured"
+	case m.level == Urgent:
+		return fmt.Sprintf("still there %v after it was told, and it is urgent", m.now-i.told)
 	case i.cut:
 		return fmt.Sprintf("still there %v after it was told, which is all the time that the shutdown has", m.now-i.told)
 	default:
@@ -243,19 +245,13 @@ func (m *Machine) hasten(i *instance) {
 		m.kill(i, m.level.String())
 		return
 	}
-	before := i.killAt
-	m.setKillAtFrom(i)
-	i.cut = i.cut || i.killAt < before
-	m.setDeadline(i, min(i.deadline, i.killAt))
-}
-
-// setKillAtFrom shortens killAt for steps that have begun.
-func (m *Machine) setKillAtFrom(i *instance) {
 	left := max(0, i.killAt-m.now)
 	if m.level == Urgent {
 		left = min(left, m.opts.Reserve)
 	}
 	i.killAt = min(m.after(left), m.out.killAt(i.proc, m.now, left))
+	i.cut = i.cut || i.killAt < m.after(left)
+	m.setDeadline(i, min(i.deadline, i.killAt))
 }
 
 // String is the level as people read it.

@@ -70,8 +70,11 @@ func (m *Machine) sayWaiting() {
 	if len(kept) == 0 {
 		return
 	}
-	m.sayHeld()
-	m.wait.next = m.nextWaiting(kept[0].turn().at)
+	longest := kept[0].turn().at
+	if m.now-longest >= firstWait {
+		m.sayHeld()
+	}
+	m.wait.next = m.nextWaiting(longest)
 }
 
 // sayHeld names the instances whose turn it is.
