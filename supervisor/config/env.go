@@ -88,7 +88,7 @@ func (l *loader) readDotenv(path string) dotenv {
 		return read
 	}
 	var read dotenv
-	text, err := readFile(path)
+	text, err := readPart(path)
 	if err != nil {
 		read.err = err
 	} else if read.vars, err = godotenv.UnmarshalBytes(text); err != nil {

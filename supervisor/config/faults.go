@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Error is all that is wrong with a configuration, sorted by file and line.
@@ -27,6 +28,22 @@ func (f Fault) String() string {
 		return fmt.Sprintf("%s: %s", f.File, f.Text)
 	}
 	return fmt.Sprintf("%s:%d: %s", f.File, f.Line, f.Text)
+}
+
+// visible spells control characters out: a fault is one line, and no file's text shall speak to the terminal.
+func visible(s string) string {
+	if !strings.ContainsFunc(s, unicode.IsControl) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if unicode.IsControl(r) {
+			fmt.Fprintf(&b, "\\x%02x", r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
 }
 
 // tidy sorts faults and drops repetitions: one line of [defaults] may be wrong in the same way for many processes.

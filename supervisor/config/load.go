@@ -50,15 +50,15 @@ type loader struct {
 }
 
 func (l *loader) fault(at *place, text string) {
-	l.faults = append(l.faults, Fault{File: at.file.path, Line: at.line, Text: text})
+	l.faults = append(l.faults, Fault{File: at.file.path, Line: at.line, Text: visible(text)})
 }
 
 func (l *loader) warn(at *place, format string, args ...any) {
-	l.warnings = append(l.warnings, Fault{File: at.file.path, Line: at.line, Text: fmt.Sprintf(format, args...)})
+	l.warnings = append(l.warnings, Fault{File: at.file.path, Line: at.line, Text: visible(fmt.Sprintf(format, args...))})
 }
 
 func (l *loader) load(file string) *Config {
-	main := l.read(file)
+	main := l.read(file, readFile)
 	if main == nil {
 		return nil
 	}
@@ -73,13 +73,13 @@ func (l *loader) load(file string) *Config {
 }
 
 // read decodes and walks one file; nil: it cannot be read, and that is said.
-func (l *loader) read(file string) *table {
+func (l *loader) read(file string, reader func(path string) ([]byte, error)) *table {
 	src := &source{path: file}
 	if full, err := filepath.Abs(file); err == nil {
 		src.dir = filepath.Dir(full)
 	}
 	top := &place{file: src}
-	text, err := readFile(file)
+	text, err := reader(file)
 	if err != nil {
 		l.fault(top, fmt.Sprintf("cannot read it: %s", plainReason(err)))
 		return nil
@@ -122,6 +122,18 @@ var definedTwice = regexp.MustCompile(`^Key '(.*)' has already been defined\.$`)
 // maxFile bounds what is read: a configuration of ten thousand processes is smaller.
 const maxFile = 16 << 20
 
+// readPart reads a file that a configuration names. It must be a plain one: others may never come to their end.
+func readPart(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() && path != os.DevNull {
+		err = errors.New("it is no plain file")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return readFile(path)
+}
+
 func readFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -150,7 +162,7 @@ func (l *loader) include(main *table) []*table {
 				continue
 			}
 			seen[full] = true
-			if t := l.read(file); t != nil {
+			if t := l.read(file, readPart); t != nil {
 				l.onlyProcesses(t)
 				tables = append(tables, t)
 			}

@@ -220,30 +220,3 @@ func (b *builder) hooks(p *process) map[supervisor.HookKind]Command {
 	}
 	return commands
 }
-
-// sharePorts refuses ports that two processes would share.
-func (l *loader) sharePorts(found []*process) {
-	for i, p := range found {
-		if p.port == 0 || !p.enabled || p.instances == 0 {
-			continue
-		}
-		last := p.port + p.instances - 1
-		if last > 65535 {
-			l.fault(p.t.place("port"), p.who+fmt.Sprintf("port: %d instances from %d on go beyond 65535", p.instances, p.port))
-		}
-		for _, q := range found[:i] {
-			if q.port == 0 || !q.enabled || q.port > last || p.port > q.port+q.instances-1 {
-				continue
-			}
-			l.fault(p.t.place("port"), p.who+fmt.Sprintf("port: %s overlaps with %s of process %q",
-				ports(p), ports(q), q.name))
-		}
-	}
-}
-
-func ports(p *process) string {
-	if p.instances == 1 {
-		return fmt.Sprint(p.port)
-	}
-	return fmt.Sprintf("%d to %d", p.port, p.port+p.instances-1)
-}

@@ -44,7 +44,7 @@ func parseSignal(s string) (syscall.Signal, error) {
 		}
 	}
 	names := slices.Collect(maps.Keys(signals))
-	if near := closest(name, names); near != "" {
+	if near := Closest(name, names); near != "" {
 		return 0, fmt.Errorf("unknown signal %q (did you mean %q?)", s, "SIG"+near)
 	}
 	return 0, fmt.Errorf("unknown signal %q (such as \"SIGTERM\", \"QUIT\" or \"RTMIN+3\")", s)

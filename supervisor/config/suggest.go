@@ -26,7 +26,7 @@ var foreign = map[string]string{
 
 // didYouMean finds the key that was probably meant in a table with these keys, and says so.
 func didYouMean(name string, known []string) (near, hint string) {
-	if near = closest(name, known); near != "" {
+	if near = Closest(name, known); near != "" {
 		return near, fmt.Sprintf(" (did you mean %q?)", near)
 	}
 	if ours, ok := foreign[plain(name)]; ok {
@@ -41,9 +41,9 @@ func didYouMean(name string, known []string) (near, hint string) {
 	return "", ""
 }
 
-// closest is the candidate that a name was most likely meant to be; "": none is near. Of equally near ones it is the
-// first in the alphabet.
-func closest(name string, candidates []string) string {
+// Closest is the candidate that a misspelt name was most likely meant to be; "": none is near. Of equally near ones it
+// is the first in the alphabet.
+func Closest(name string, candidates []string) string {
 	best, least := "", 1+len(name)/4
 	for _, c := range slices.Sorted(slices.Values(candidates)) {
 		if d := distance(plain(name), plain(c)); d < least || d == least && best == "" {

@@ -56,7 +56,7 @@ func described(v any) string {
 }
 
 func nearWord(s string, words []string) string {
-	if near := closest(s, words); near != "" {
+	if near := Closest(s, words); near != "" {
 		return fmt.Sprintf(" (did you mean %q?)", near)
 	}
 	return ""
