@@ -2,14 +2,19 @@ package engine
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
+	"math"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // helperVar makes the test binary be one of the helpers.
@@ -18,6 +23,10 @@ const helperVar = "ENGINE_TEST_HELPER"
 func TestMain(m *testing.M) {
 	if name := os.Getenv(helperVar); name != "" {
 		os.Exit(helpers[name](os.Args[1:]))
+	}
+	// As process.Boot does: what we inherited is nobody else's.
+	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		panic(err)
 	}
 	os.Exit(m.Run())
 }
@@ -72,6 +81,22 @@ var helpers = map[string]func(args []string) int{
 		return 0
 	},
 
+	// noisy FIFO writes until nobody takes it, says so to the pipe, waits for TERM, has last words, and ends.
+	"noisy": func(args []string) int {
+		if err := fill(1); err != nil {
+			return fail(err)
+		}
+		told := make(chan os.Signal, 1)
+		signal.Notify(told, syscall.SIGTERM)
+		if err := os.WriteFile(args[0], []byte("full\n"), 0); err != nil {
+			return fail(err)
+		}
+		<-told
+		// Longer than what a page of the pipe may have left, so that nobody leaves before it is taken or dropped.
+		fmt.Println("last words", strings.Repeat("!", 64<<10))
+		return 0
+	},
+
 	// flood LINES waits for TERM, writes so many lines, and ends.
 	"flood": func(args []string) int {
 		n, err := strconv.Atoi(args[0])
@@ -91,6 +116,25 @@ var helpers = map[string]func(args []string) int{
 		}
 		return 0
 	},
+}
+
+// fill writes lines to a pipe until there has been no room for some time.
+func fill(fd int) error {
+	if err := unix.SetNonblock(fd, true); err != nil {
+		return err
+	}
+	noise := bytes.Repeat([]byte("noise\n"), 600)
+	for {
+		_, err := unix.Write(fd, noise)
+		switch {
+		case err == unix.EAGAIN:
+			if n, _ := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, 200); n == 0 {
+				return unix.SetNonblock(fd, false)
+			}
+		case err != nil && err != unix.EINTR:
+			return err
+		}
+	}
 }
 
 // waitFor says that it waits, and does until a line is there.

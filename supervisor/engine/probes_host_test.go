@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -59,7 +58,7 @@ func TestProbes(t *testing.T) {
 	} {
 		t.Run(c.kind, func(t *testing.T) {
 			r := newRig(t)
-			release := r.fifo("go")
+			gate := r.fifo("go")
 			api := r.add("api", ordering.Worker, "")
 			if c.kind == "exec" {
 				look := r.shell("test -e $DIR/ready")
@@ -68,10 +67,11 @@ func TestProbes(t *testing.T) {
 			api.probed(c.probe).Process.Instances[0].Command = c.command(r, filepath.Join(r.dir, "go"))
 			r.start()
 			r.out.await("api | waits")
+			r.state("api", supervisor.Running)
 			if s, ok := r.host.Snapshot(); !ok || s.Instances[0].State != supervisor.Running {
 				t.Errorf("state %q before it is ready", s.Instances[0].State)
 			}
-			release()
+			gate.release()
 			r.state("api", supervisor.Ready)
 			if out := r.stop(); out.Code != 0 {
 				t.Errorf("outcome %+v", out)
@@ -83,25 +83,26 @@ func TestProbes(t *testing.T) {
 // A stranger's message to the socket of another is no readiness: not one of another process of the tree, and not ours.
 func TestNotifyRefusesStrangers(t *testing.T) {
 	r := newRig(t)
-	release := r.fifo("go")
+	gate := r.fifo("go")
 	api := r.add("api", ordering.Worker, "").probed(config.Probe{Notify: true})
 	helper := r.helper("", filepath.Join(r.dir, "go2"))
 	shell := r.shell("echo socket=$NOTIFY_SOCKET; read line <$DIR/go; " + helperVar + "=notify exec \"$0\" \"$1\"")
 	shell.Argv = append(shell.Argv, helper.Argv...)
 	api.Process.Instances[0].Command = shell
-	release2 := r.fifo("go2")
+	gate2 := r.fifo("go2")
 	r.start()
 	r.out.await("socket=")
 	socket := r.out.lines("api | socket=")[0]
 	if err := sendReady(socket); err != nil {
 		t.Fatal(err)
 	}
-	release()
+	gate.release()
 	r.out.await("api | waits") // it came on, through the exec: the message before was read long since
+	r.state("api", supervisor.Running)
 	if s, _ := r.host.Snapshot(); s.Instances[0].State != supervisor.Running {
 		t.Errorf("state %q after a stranger's message", s.Instances[0].State)
 	}
-	release2()
+	gate2.release()
 	r.state("api", supervisor.Ready)
 	r.stop()
 }
@@ -118,8 +119,8 @@ func TestHungExecProbeIsKilled(t *testing.T) {
 	if out := r.stop(); out.Code != 0 || len(out.Survived) > 0 {
 		t.Errorf("outcome %+v", out)
 	}
-	if err := syscall.Kill(r.pid("pid"), 0); err != syscall.ESRCH {
-		t.Errorf("the child of a look is still there: %v", err)
+	if lives(r.pid("pid")) {
+		t.Error("the child of a look is still there")
 	}
 }
 
@@ -142,7 +143,7 @@ func TestReadinessThatNeverComes(t *testing.T) {
 func TestNoDescriptorLeaks(t *testing.T) {
 	r := newRig(t)
 	r.add("first", ordering.Worker, "exec sleep 1000").probed(config.Probe{Notify: true}).Spec.Ready = supervisor.Readiness{}
-	second := r.add("second", ordering.Worker, "for fd in /proc/$$/fd/*; do echo fd ${fd##*/}; done; echo done; exec sleep 1000",
+	second := r.add("second", ordering.Worker, "for fd in `seq 0 99`; do test -e /proc/$$/fd/$fd && echo fd $fd; done; echo done; exec sleep 1000",
 		"first").probed(config.Probe{FD: 4})
 	second.Spec.Ready = supervisor.Readiness{}
 	r.start()

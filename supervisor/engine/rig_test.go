@@ -3,7 +3,6 @@ package engine
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -271,20 +270,45 @@ func (r *rig) story() string {
 	return b.String()
 }
 
-// fifo makes a named pipe in the test's folder. A child that opens it for reading goes on when go_ is called.
-func (r *rig) fifo(name string) (release func()) {
+// fifo is a named pipe in the test's folder.
+type fifo struct {
+	*os.File
+	t testing.TB
+}
+
+// fifo makes one. A child that reads from it goes on when the test releases it, or the other way round.
+func (r *rig) fifo(name string) fifo {
 	r.t.Helper()
 	path := filepath.Join(r.dir, name)
 	if err := syscall.Mkfifo(path, 0o600); err != nil {
 		r.t.Fatal(err)
 	}
 	// Open for both, so that neither side's open waits for the other.
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	f, err := os.OpenFile(path, os.O_RDWR|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	r.t.Cleanup(func() { f.Close() })
-	return func() { io.WriteString(f, "go\n") }
+	return fifo{f, r.t}
+}
+
+// release lets whoever reads a line go on.
+func (f fifo) release() {
+	f.t.Helper()
+	if _, err := f.WriteString("go\n"); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// wait waits until somebody wrote.
+func (f fifo) wait() {
+	f.t.Helper()
+	if err := f.SetReadDeadline(time.Now().Add(patient)); err != nil {
+		f.t.Fatal(err)
+	}
+	if _, err := f.Read(make([]byte, 16)); err != nil {
+		f.t.Fatal(err)
+	}
 }
 
 // buffer is a writer whose reader waits for a text.
