@@ -48,8 +48,9 @@ func (w *witness) stopStep(r *run, what string, kill bool) {
 // checkDrained holds that a worker serves until its gateways have drained: their pre_drain ran, and is over.
 func (w *witness) checkDrained(r *run) {
 	for _, g := range w.ordered {
-		if !g.alive() || g.exited || !g.spawned || g.late || g.told || w.spec(g.inst).Role != ordering.Gateway ||
-			!w.fronts(g.inst.Proc, r.inst.Proc) {
+		serves := g.alive() && g.spawned && !g.exited && !g.late
+		leaving := g.asked && g.hooks[supervisor.PreDrain] == nil // it was on its way out before the shutdown
+		if !serves || leaving || w.spec(g.inst).Role != ordering.Gateway || !w.fronts(g.inst.Proc, r.inst.Proc) {
 			continue
 		}
 		if w.running(g, supervisor.PreDrain) {
@@ -197,7 +198,8 @@ func (w *witness) onState(r supervisor.Report) {
 	if run := w.last[i]; run != nil && (r.State == supervisor.Ready || r.State == supervisor.InPostStart) {
 		run.ready = true
 		post := run.hooks[supervisor.PostStart]
-		if r.State == supervisor.Ready && w.spec(i).Hooks[supervisor.PostStart] > 0 && !w.down && (post == nil || post.live()) {
+		due := w.spec(i).Hooks[supervisor.PostStart] > 0 && !w.down
+		if r.State == supervisor.Ready && due && (post == nil || post.live()) {
 			w.failf("hooks: %s is ready before its post_start is over", r.Instance)
 		}
 	}
@@ -222,6 +224,10 @@ func (w *witness) onLost(rep supervisor.Report) {
 	}
 	if r.spawned && !r.killed {
 		w.failf("rule: %s is lost without SIGKILL", rep.Instance)
+	}
+	if r.killed && !w.plan.squeezed() && w.said != supervisor.Forced && w.now < r.killedAt+w.plan.options.KillTimeout {
+		w.failf("time: %s is lost %v after SIGKILL, kill_timeout is %v", rep.Instance, w.now-r.killedAt,
+			w.plan.options.KillTimeout)
 	}
 	r.lost = true
 }

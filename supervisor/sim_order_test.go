@@ -17,7 +17,9 @@ type order struct {
 }
 
 func newOrder(nodes []ordering.Node) *order {
-	o := &order{nodes: nodes, id: make(map[string]int), before: make([][]bool, len(nodes)), needs: make([][]int, len(nodes))}
+	o := &order{
+		nodes: nodes, id: make(map[string]int), before: make([][]bool, len(nodes)), needs: make([][]int, len(nodes)),
+	}
 	for i, n := range nodes {
 		o.id[n.Name] = i
 		o.before[i] = make([]bool, len(nodes))

@@ -26,8 +26,8 @@ func (w *witness) settled() {
 		w.failf("impatience: the level is %d, it should be %d", w.said, w.level)
 	}
 	for _, r := range w.mustKill {
-		if !r.killed {
-			w.failf("rule: %s is not killed although it came late, after it was lost", w.name(r.inst))
+		if !r.killed || !r.forgotten {
+			w.failf("rule: %s is not killed and left to the sweep although it came late, after it was lost", w.name(r.inst))
 		}
 	}
 	w.mustKill = w.mustKill[:0]

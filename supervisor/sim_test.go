@@ -195,8 +195,8 @@ type failure struct {
 }
 
 func (f failure) String() string {
-	return fmt.Sprintf("world %d: %v\nagain, with its trace:\n\tgo test ./supervisor -run TestSim$ -v -sim.seed=%d -sim.cut=%d",
-		f.seed, f.err, f.seed, f.cut)
+	return fmt.Sprintf("world %d: %v\nagain, with its trace:\n\t"+
+		"go test ./supervisor -run TestSim$ -v -sim.seed=%d -sim.cut=%d", f.seed, f.err, f.seed, f.cut)
 }
 
 // shrink looks for the smallest part of a world that still breaks the same rule, by leaving out one thing after the
@@ -247,7 +247,9 @@ func (t *tally) add(w *witness) {
 
 // playAll plays worlds from a seed on, a part of them each in a test of its own, side by side.
 func playAll(t *testing.T, from, count uint64) *tally {
-	sum := &tally{kinds: make(map[supervisor.Kind]int), reached: make(map[supervisor.State]int), classes: make(map[int]int)}
+	sum := &tally{
+		kinds: make(map[supervisor.Kind]int), reached: make(map[supervisor.State]int), classes: make(map[int]int),
+	}
 	const shards = 8
 	t.Run("shard", func(t *testing.T) {
 		for shard := range uint64(shards) {
