@@ -51,6 +51,7 @@ func listened(pid1 bool, terminal func() bool) []os.Signal {
 		syscall.SIGURG: true, syscall.SIGPROF: true, // the runtime's
 		syscall.SIGSEGV: true, syscall.SIGBUS: true, syscall.SIGFPE: true, syscall.SIGILL: true, // our own faults
 		syscall.SIGTRAP: true, syscall.SIGABRT: true, syscall.SIGSYS: true, syscall.SIGXFSZ: true,
+		syscall.SIGSTKFLT: true, 32: true, 33: true, sigRTMin: true, // the runtime hands these to nobody
 	}
 	if terminal() {
 		for _, s := range []syscall.Signal{syscall.SIGWINCH, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU} {

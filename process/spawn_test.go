@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -331,8 +332,13 @@ func TestBootHears(t *testing.T) {
 		if err := syscall.Kill(os.Getpid(), s.(syscall.Signal)); err != nil {
 			t.Fatal(err)
 		}
-		if got := <-b.Signals; got != s {
-			t.Errorf("got %v, want %v", got, s)
+		select {
+		case got := <-b.Signals:
+			if got != s {
+				t.Errorf("got %v, want %v", got, s)
+			}
+		case <-time.After(bound):
+			t.Fatalf("%v was not heard", s)
 		}
 		n++
 	}
