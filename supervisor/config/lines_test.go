@@ -19,7 +19,6 @@ type document struct {
 	line  int
 	names int
 	lines map[string]int // by path: keys, and items as [i]
-	items map[string]int // how many tables an array of tables has so far
 }
 
 func (d *document) write(s string) {
@@ -264,7 +263,8 @@ func TestIndexLines(t *testing.T) {
 func TestIndexEnds(t *testing.T) {
 	for _, text := range []string{
 		"", "[", "[[", "[a", "=", "a", "a=", "a = [", "a = {", "a = \"", "a = \"\\", "a = '", `a = """`, "a = '''", "]", "}",
-		"a = [[[", "a = [}]", "a = {]", "\"", "'", "\x00", "a = [\x00", "a.\n.b", "[a.]", "a = {=", "a = \"\\u12", `"\U0011ffff" = 1`,
+		"a = [[[", "a = [}]", "a = {]", "\"", "'", "\x00", "a = [\x00", "a.\n.b", "[a.]", "a = {=", "a = \"\\u12",
+		`"\U0011ffff" = 1`,
 	} {
 		if root, _ := index(&source{}, text); root == nil {
 			t.Errorf("%q has no root", text)

@@ -2,7 +2,7 @@ package config
 
 import (
 	"fmt"
-	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -57,27 +57,33 @@ func (l *loader) lintGateway(g *ordering.Graph, id ordering.ID, p *process) {
 	}
 }
 
-// graceful says which signal makes a well-known program finish what it does, and what SIGTERM does to it instead.
-var graceful = map[string]struct{ signal, term string }{
-	"nginx":         {"QUIT", "drops the requests in hand"},
-	"openresty":     {"QUIT", "drops the requests in hand"},
-	"haproxy":       {"USR1", "drops the connections in hand"},
-	"apache2":       {"WINCH", "drops the requests in hand"},
-	"httpd":         {"WINCH", "drops the requests in hand"},
-	"php-fpm":       {"QUIT", "drops the requests in hand"},
-	"unicorn":       {"QUIT", "drops the requests in hand"},
-	"unicorn_rails": {"QUIT", "drops the requests in hand"},
-	"postgres":      {"INT", "waits for every client to hang up, pooled ones too"},
-	"postmaster":    {"INT", "waits for every client to hang up, pooled ones too"},
+// graceful says which signal makes a well-known program finish what it does, and what the others do to it instead.
+var graceful = map[string]struct {
+	signal string
+	others []string
+	do     string
+}{
+	"nginx":         {"QUIT", []string{"TERM", "INT"}, "drops the requests in hand"},
+	"openresty":     {"QUIT", []string{"TERM", "INT"}, "drops the requests in hand"},
+	"haproxy":       {"USR1", []string{"TERM", "INT"}, "drops the connections in hand"},
+	"apache2":       {"WINCH", []string{"TERM"}, "drops the requests in hand"},
+	"httpd":         {"WINCH", []string{"TERM"}, "drops the requests in hand"},
+	"php-fpm":       {"QUIT", []string{"TERM", "INT"}, "drops the requests in hand"},
+	"unicorn":       {"QUIT", []string{"TERM", "INT"}, "drops the requests in hand"},
+	"unicorn_rails": {"QUIT", []string{"TERM", "INT"}, "drops the requests in hand"},
+	"gunicorn":      {"TERM", []string{"INT", "QUIT"}, "drops the requests in hand"},
+	"postgres":      {"INT", []string{"TERM"}, "waits for every client to hang up, pooled ones too"},
+	"postmaster":    {"INT", []string{"TERM"}, "waits for every client to hang up, pooled ones too"},
 }
 
 var phpFPM = regexp.MustCompile(`^php-fpm[0-9.]+$`)
 
-// lintStopSignal warns of SIGTERM where a program understands something else by it than "finish and leave".
+// lintStopSignal warns of a first stop signal by which a program understands something else than "finish and leave".
 func (l *loader) lintStopSignal(p *process) {
-	if len(p.spec.Stop) == 0 || p.spec.Stop[0].Signal != signals["TERM"] {
+	if len(p.spec.Stop) == 0 || p.spec.Stop[0].Command {
 		return
 	}
+	sent, _ := signalName(p.spec.Stop[0].Signal)
 	at, name := p.t.table("stop").place("signal"), p.program()
 	if !p.t.has("stop") {
 		at = p.t.at
@@ -85,11 +91,12 @@ func (l *loader) lintStopSignal(p *process) {
 	if phpFPM.MatchString(name) {
 		name = "php-fpm"
 	}
-	if way, ok := graceful[name]; ok {
-		l.warn(at, "%son SIGTERM %s %s (did you mean stop = { signal = %q }?)", p.who, name, way.term, way.signal)
+	if way := graceful[name]; slices.Contains(way.others, strings.TrimPrefix(sent, "SIG")) {
+		l.warn(at, "%son %s %s %s (did you mean stop = { signal = %q }?)", p.who, sent, name, way.do, way.signal)
 	}
-	if args := strings.Join(append(p.t.words("command"), p.t.str("shell", "")), " "); name == "uwsgi" &&
-		!strings.Contains(args, "die-on-term") && !strings.Contains(args, "unix_signal:15") {
+	args := strings.Join(append(p.t.words("command"), p.t.str("shell", "")), " ")
+	if name == "uwsgi" && sent == "SIGTERM" && !strings.Contains(args, "die-on-term") &&
+		!strings.Contains(args, "unix_signal:15") {
 		l.warn(at, "%son SIGTERM uwsgi reloads and never leaves, unless it is told --die-on-term, or --hook-master-start "+
 			"\"unix_signal:15 gracefully_kill_them_all\"", p.who)
 	}
@@ -109,7 +116,7 @@ func (p *process) program() string {
 	}
 	for _, word := range words {
 		if word != "exec" && !assigns.MatchString(word) {
-			return path.Base(word)
+			return filepath.Base(word)
 		}
 	}
 	return ""
@@ -159,35 +166,30 @@ func (l *loader) lintDropped(g *ordering.Graph, found []*process) {
 }
 
 // lintPath warns where those who leave after one another may take longer than the whole has. SIGKILL's own bound is not
-// counted: it hardly ever takes time.
+// counted, for it hardly ever takes time.
 func (l *loader) lintPath(c *Config, found []*process) {
-	costs := make([]ordering.Cost, len(found))
-	for i, p := range found {
-		costs[i] = ordering.Cost{
-			PreDrain: p.spec.Hooks[supervisor.PreDrain],
-			PreStop:  p.spec.Hooks[supervisor.PreStop],
-			Steps:    stepTime(p.spec.Stop),
-			PostStop: p.spec.Hooks[supervisor.PostStop],
-		}
+	usual := c.Options
+	usual.Timeout, usual.KillTimeout = 0, 0
+	path := supervisor.MakePlan(c.Graph, c.Specs, usual).Path
+	if len(path) < 2 || c.Options.Timeout == 0 {
+		return
 	}
-	limits := ordering.Limits{
-		Reserve: c.Options.Reserve, Before: c.Options.Before, Delay: c.Options.Delay, After: c.Options.After,
-	}
-	alive := func(id ordering.ID) bool { return len(found[id].built.Instances) > 0 }
-	budget := c.Graph.Budget(limits, costs, alive)
-	steps := budget.Path()
-	if c.Options.Timeout == 0 || budget.Total() <= c.Options.Timeout || len(steps) < 2 {
+	total := path[len(path)-1].Begin + path[len(path)-1].Took
+	if total <= c.Options.Timeout {
 		return
 	}
 	var names []string
-	for _, s := range steps {
-		if name := c.Graph.Node(s.ID).Name; len(names) == 0 || names[len(names)-1] != name {
-			names = append(names, name)
+	for _, step := range path {
+		if len(names) == 0 || names[len(names)-1] != step.Process {
+			names = append(names, step.Process)
 		}
+	}
+	if n := len(names); n > 6 {
+		names = append(names[:3], fmt.Sprintf("%d more", n-4), names[n-1])
 	}
 	at := l.main.table("shutdown").place("timeout")
 	l.warn(at, "shutdown.timeout: %s may take %v one after another, and there are %v: who is slow leaves others less, "+
-		"down to their reserve of %v", strings.Join(names, ", "), budget.Total(), c.Options.Timeout,
+		"down to their reserve of %v", strings.Join(names, ", "), total, c.Options.Timeout,
 		c.Options.Reserve)
 }
 

@@ -10,7 +10,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/BurntSushi/toml"
 )
@@ -19,9 +18,6 @@ import (
 type LoadOptions struct {
 	Env      []string // lastout's own environment, as os.Environ gives it
 	Profiles []string // the active profiles
-
-	// Grace is what the container or the unit allows before it kills lastout: it clamps shutdown.timeout. 0: unknown.
-	Grace time.Duration
 }
 
 // Load reads a configuration, its includes and its env files, and checks everything that can be checked before

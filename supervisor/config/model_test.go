@@ -214,28 +214,6 @@ func loadGood(t *testing.T, text string, o LoadOptions) *Config {
 	return c
 }
 
-// TestGrace fits the bound of the shutdown into what the container or unit allows.
-func TestGrace(t *testing.T) {
-	const api = "[process.api]\ncommand = [\"./api\"]\n"
-	for _, c := range []struct {
-		timeout     string
-		grace, want time.Duration
-	}{
-		{"30s", 0, 30 * time.Second},
-		{"none", 0, 0},
-		{"30s", 60 * time.Second, 30 * time.Second},
-		{"30s", 10 * time.Second, 9500 * time.Millisecond},
-		{"none", 100 * time.Second, 95 * time.Second},
-		{"30s", 600 * time.Millisecond, 300 * time.Millisecond},
-		{"30s", time.Nanosecond, 1},
-	} {
-		text := "shutdown.timeout = \"" + c.timeout + "\"\n" + api
-		if got := loadGood(t, text, LoadOptions{Grace: c.grace}).Options.Timeout; got != c.want {
-			t.Errorf("%s with a grace of %v is %v, want %v", c.timeout, c.grace, got, c.want)
-		}
-	}
-}
-
 // TestTreeName is made of the folder's where the file gives none.
 func TestTreeName(t *testing.T) {
 	for folder, want := range map[string]string{"shop": "shop", "My Shop.v2": "my-shop-v2", "ö": "lastout", "_a": "_a"} {

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// sharePorts refuses ports that two processes would share. Of those that are not enabled, any may be somebody's stand-in.
+// sharePorts refuses ports that two processes would share. One that is not enabled may well be another's stand-in.
 func (l *loader) sharePorts(found []*process) {
 	var byPort []*process
 	for _, p := range found {

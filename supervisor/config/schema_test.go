@@ -26,11 +26,13 @@ var documented = strings.Fields(`
 	process.P.user process.P.group process.P.umask process.P.limits process.P.limits.nofile process.P.restart
 	process.P.backoff.min process.P.backoff.max process.P.backoff.reset_after process.P.backoff.limit process.P.on_exit
 	process.P.ready.tcp process.P.ready.http process.P.ready.exec process.P.ready.notify process.P.ready.fd
-	process.P.ready.log process.P.ready.delay process.P.ready.timeout process.P.ready.interval process.P.ready.on_timeout
+	process.P.ready.log process.P.ready.delay process.P.ready.timeout process.P.ready.interval
+	process.P.ready.on_timeout
 	process.P.health.http process.P.health.tcp process.P.health.exec process.P.health.watchdog process.P.health.interval
 	process.P.health.timeout process.P.health.failures process.P.health.grace
 	process.P.drain.signal process.P.drain.command process.P.drain.until process.P.drain.probe process.P.drain.quiet
-	process.P.drain.timeout process.P.drain.settle process.P.drain.quiesce process.P.drain.preconnects process.P.drain.ports
+	process.P.drain.timeout process.P.drain.settle process.P.drain.quiesce process.P.drain.preconnects
+	process.P.drain.ports
 	process.P.stop.signal process.P.stop.command process.P.stop.timeout process.P.stop.then process.P.stop.then.signal
 	process.P.stop.then.command process.P.stop.then.timeout
 	process.P.hooks.pre_start process.P.hooks.post_start process.P.hooks.pre_drain process.P.hooks.pre_stop
@@ -55,7 +57,8 @@ func TestSchemaIsComplete(t *testing.T) {
 			}
 		}
 	}
-	for _, key := range strings.Fields(`command shell instances port depends_on fronts outlives sockets preset drain x-note`) {
+	for _, key := range strings.Fields(`command shell instances port depends_on fronts outlives sockets
+	preset drain x-note`) {
 		if rules().keys["defaults"].find(key) != nil {
 			t.Errorf("%s can stand in [defaults]", key)
 		}
@@ -215,7 +218,8 @@ func TestEveryKeyRefusesOthers(t *testing.T) {
 			}
 			text, line := written(k, wrong.value)
 			_, faults := loadText(t, text)
-			if !slices.ContainsFunc(faults, func(f Fault) bool { return f.Line == line && !strings.Contains(f.Text, "not built") }) {
+			refused := func(f Fault) bool { return f.Line == line && !strings.Contains(f.Text, "not built") }
+			if !slices.ContainsFunc(faults, refused) {
 				t.Errorf("%s = %s is not refused at line %d: %v in\n%s", k.Path, wrong.value, line, faults, text)
 			}
 		}

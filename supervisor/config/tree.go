@@ -98,18 +98,5 @@ func (l *loader) shutdown(main *table) supervisor.Options {
 		l.warn(t.place("reserve"), "shutdown.reserve: %v is more than the whole shutdown.timeout of %v: every step will be "+
 			"squeezed", o.Reserve, o.Timeout)
 	}
-	if l.options.Grace > 0 {
-		o.Timeout = clamp(o.Timeout, l.options.Grace)
-	}
 	return o
-}
-
-// clamp fits the bound of the shutdown into what the container or unit allows, with a margin for lastout's own end. Of
-// a very short grace half is left.
-func clamp(timeout, grace time.Duration) time.Duration {
-	usable := max(grace-max(500*time.Millisecond, grace/20), grace/2, 1)
-	if timeout == 0 {
-		return usable
-	}
-	return min(timeout, usable)
 }

@@ -17,8 +17,8 @@ func TestParseSignal(t *testing.T) {
 		}
 	}
 	for _, name := range []string{
-		"", "SIG", "term", "15", "0", "RTMIN+31", "RTMIN-1", "RTMAX+1", "RTMAX-31", "RTMIN+", "RTMIN+x", "RTMIN+-1", "SIGSIGTERM",
-		"RTMIN+99999999999999999999",
+		"", "SIG", "term", "15", "0", "RTMIN+31", "RTMIN-1", "RTMAX+1", "RTMAX-31", "RTMIN+", "RTMIN+x", "RTMIN+-1",
+		"SIGSIGTERM", "RTMIN+99999999999999999999",
 	} {
 		if got, err := parseSignal(name); err == nil {
 			t.Errorf("%q is taken as %d", name, got)
@@ -54,7 +54,9 @@ func TestParseSize(t *testing.T) {
 			t.Errorf("%q is %v, %v, want %v", s, got, err, want)
 		}
 	}
-	for _, s := range []string{"", "0", "0MiB", "-1", "1.5MiB", "1 MiB", "1TiB", "MiB", "1mib", "8589934592GiB", "99999999999999999999"} {
+	for _, s := range []string{
+		"", "0", "0MiB", "-1", "1.5MiB", "1 MiB", "1TiB", "MiB", "1mib", "8589934592GiB", "99999999999999999999",
+	} {
 		if got, err := parseSize(s); err == nil {
 			t.Errorf("%q is taken as %v", s, got)
 		}
