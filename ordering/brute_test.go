@@ -41,6 +41,17 @@ func allGraphs(n int, roles []Role, do func([]Node)) {
 	}
 }
 
+// twin says whether another graph that allGraphs makes is the same but for its names: two neighbours that do not depend
+// on one another can change places, and of the two graphs that which has the lower role first is enough.
+func twin(nodes []Node) bool {
+	for i := range len(nodes) - 1 {
+		if nodes[i].Role > nodes[i+1].Role && !slices.Contains(nodes[i+1].DependsOn, nodes[i].Name) {
+			return true
+		}
+	}
+	return false
+}
+
 // agree holds a graph against the second definition of the rules, in everything. It gives the graph, or nil where both
 // find a fault.
 func agree(nodes []Node) (*Graph, error) {
@@ -140,17 +151,13 @@ func agreeOnStop(g *Graph, m *model) error {
 // agreeOnSteps compares workers, clients, the steps with their closure, and what was dropped.
 func agreeOnSteps(g *Graph, m *model) error {
 	steps, dropped := m.stepsWithWaits()
-	for x, role := range m.roles {
-		workers, clients := uint64(0), uint64(0)
-		if role == Gateway {
-			workers, clients = m.workers(x), m.clients(x)
-		}
+	for x := range m.roles {
 		for _, list := range [][]ID{g.Fronted(ID(x)), g.Clients(ID(x)), g.Needs(ID(x)), g.NeededBy(ID(x))} {
 			if !slices.IsSorted(list) || len(slices.Compact(slices.Clone(list))) != len(list) {
 				return fmt.Errorf("%v is not in order", list)
 			}
 		}
-		if set(g.Fronted(ID(x))) != workers || set(g.Clients(ID(x))) != clients {
+		if set(g.Fronted(ID(x))) != m.workers[x] || set(g.Clients(ID(x))) != m.clients[x] {
 			return fmt.Errorf("%d has workers %v and clients %v", x, g.Fronted(ID(x)), g.Clients(ID(x)))
 		}
 	}
@@ -218,6 +225,9 @@ func TestEveryGraph(t *testing.T) {
 // gives a stop order without one, and steps of which none waits for itself.
 func TestEveryGraphWithoutServices(t *testing.T) {
 	allGraphs(5, []Role{Worker, Gateway, Task}, func(nodes []Node) {
+		if twin(nodes) {
+			return
+		}
 		if g, err := agree(nodes); g == nil || err != nil {
 			t.Fatalf("%v: %v", nodes, err)
 		}

@@ -71,7 +71,8 @@ func TestBudgetWithTimeToSpare(t *testing.T) {
 // with 4 s for the whole: with a reserve of 1 s as with one of 2 s, the gateway gets the time it needs.
 func TestBudgetOfTwoWhoIgnore(t *testing.T) {
 	g := mustGraph(t, behindEdge)
-	cost := []Cost{{Steps: 10000 * ms, Kill: 5000 * ms}, {Steps: 10000 * ms, Kill: 5000 * ms}, {Steps: 10000 * ms, Kill: 5000 * ms}}
+	each := Cost{Steps: 10000 * ms, Kill: 5000 * ms}
+	cost := []Cost{each, each, each}
 	for _, c := range []struct{ reserve, a, b, edge time.Duration }{
 		{1000 * ms, 1750 * ms, 2750 * ms, 3750 * ms},
 		{2000 * ms, 1000 * ms, 2333333333, 3666666667},
@@ -94,7 +95,9 @@ func TestBudgetOfTwoWhoIgnore(t *testing.T) {
 
 func TestBudgetTooShort(t *testing.T) {
 	g := mustGraph(t, behindEdge)
-	cost := []Cost{{PreStop: 1000 * ms, Steps: 3000 * ms, Kill: 100 * ms, PostStop: 100 * ms}, {Steps: 400 * ms}, {Steps: 600 * ms}}
+	cost := []Cost{
+		{PreStop: 1000 * ms, Steps: 3000 * ms, Kill: 100 * ms, PostStop: 100 * ms}, {Steps: 400 * ms}, {Steps: 600 * ms},
+	}
 	l := Limits{Timeout: 2000 * ms, Reserve: 2000 * ms, Delay: 5000 * ms, After: 5000 * ms}
 	b := g.Budget(l, cost, everybody) // end 1500, span 3000
 	for _, c := range []struct {
@@ -165,7 +168,8 @@ func TestBudgetCountsWhatIsBehind(t *testing.T) {
 	if b.Need(mid) != 0 {
 		t.Errorf("the dead need %s", b.Need(mid))
 	}
-	if b := mustGraph(t, "a").Budget(Limits{Delay: 5, After: 7}, []Cost{{}}, everybody); b.Total() != 12 || len(b.Path()) != 0 {
+	b = mustGraph(t, "a").Budget(Limits{Delay: 5, After: 7}, []Cost{{}}, everybody)
+	if b.Total() != 12 || len(b.Path()) != 0 {
 		t.Errorf("nobody takes time: total %s, path %v", b.Total(), b.Path())
 	}
 	empty, err := New(nil)

@@ -13,7 +13,7 @@ var shapes = []struct {
 	{"star of 10000", func() []Node { return star(10000) }},
 	{"fan of 10000", func() []Node { return fan(10000) }},
 	{"10000 tied to two gateways", func() []Node { return tied(10000) }},
-	{"100 layers of 100", func() []Node { return layered(100, 100) }},
+	{"200 layers of 50", func() []Node { return layered(200, 50) }},
 }
 
 // TestWalkCostsItsEdges counts operations, not time: a whole walk looks at each edge between steps once, and there are
@@ -81,7 +81,7 @@ func BenchmarkWalk(b *testing.B) {
 }
 
 func BenchmarkBudget(b *testing.B) {
-	g, err := New(layered(100, 100))
+	g, err := New(layered(200, 50))
 	if err != nil {
 		b.Fatal(err)
 	}

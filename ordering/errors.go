@@ -87,8 +87,11 @@ func (e *RoleError) Error() string {
 }
 
 // suggest is the name nearest to what was written, or nothing where none comes near or the two have nothing in common.
-// Of equally near ones the first declared is taken.
+// Of equally near ones the first declared is taken. What is longer than any name a person types is no slip of his.
 func suggest(written string, nodes []Node) string {
+	if len(written) > 100 {
+		return ""
+	}
 	best, name := max(1, len(written)/3)+1, ""
 	for i := range nodes {
 		long, short := max(len(nodes[i].Name), len(written)), min(len(nodes[i].Name), len(written))

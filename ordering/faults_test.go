@@ -83,7 +83,7 @@ func TestFaults(t *testing.T) {
 		{"the same over a task, with a worker between", "api\nt task api\ns service t\nw s\nedge gateway w", []error{
 			&RoleError{Node: "s", Role: Service, Key: "depends_on", Other: "api", Gateway: "edge"},
 		}},
-		{"service over a gateway, the nearest gateway is named", "g gateway\ns service g\nnear gateway s\nfar gateway near", []error{
+		{"the nearest gateway is named", "g gateway\ns service g\nnear gateway s\nfar gateway near", []error{
 			&RoleError{Node: "s", Role: Service, Key: "depends_on", Other: "g", OtherRole: Gateway, Gateway: "near"},
 		}},
 	} {
@@ -137,12 +137,20 @@ stop cycle: o1 -> o2 -> o1 (each must leave before the next)`
 func TestSuggest(t *testing.T) {
 	nodes := []Node{{Name: "edge"}, {Name: "api"}, {Name: "worker-mail"}, {Name: "worker-main"}, {Name: "Cache"}}
 	for written, want := range map[string]string{
-		"egde": "edge", "apii": "api", "ap": "api", "pai": "api", "worker-mian": "worker-main", "worker-mai": "worker-mail", "cache": "Cache",
+		"egde": "edge", "apii": "api", "ap": "api", "pai": "api", "cache": "Cache",
+		"worker-mian": "worker-main", "worker-mai": "worker-mail",
 		"worker_main": "worker-main", "database": "", "": "", "x": "", "edging": "",
 	} {
 		if got := suggest(written, nodes); got != want {
 			t.Errorf("%q: got %q, want %q", written, got, want)
 		}
+	}
+}
+
+func TestSuggestNothingForTheEndless(t *testing.T) {
+	endless := strings.Repeat("a", 1<<20)
+	if got := suggest(endless+"b", []Node{{Name: endless}}); got != "" {
+		t.Errorf("got %d bytes", len(got))
 	}
 }
 

@@ -27,6 +27,20 @@ func (m matrix) closed() matrix {
 	return c
 }
 
+// reaches says whether a way leads from x to y.
+func (m matrix) reaches(x, y int) bool {
+	seen, next := uint64(0), m[x]
+	for next != seen {
+		seen = next
+		for at := range m {
+			if seen>>at&1 == 1 {
+				next |= m[at]
+			}
+		}
+	}
+	return seen>>y&1 == 1
+}
+
 func (m matrix) cyclic() bool {
 	c := m.closed()
 	for x := range c {
@@ -43,6 +57,9 @@ type model struct {
 	needs, outlives matrix
 	fronts          matrix
 	hasFronts       []bool
+
+	contracted       matrix // worked out once from what is declared
+	workers, clients []uint64
 }
 
 func modelOf(nodes []Node) *model {
@@ -67,11 +84,19 @@ func modelOf(nodes []Node) *model {
 			m.fronts.set(i, ids[name])
 		}
 	}
+	m.contracted = m.contract()
+	m.workers, m.clients = make([]uint64, n), make([]uint64, n)
+	for i := range nodes {
+		if m.roles[i] == Gateway {
+			m.workers[i] = m.workersOf(i)
+			m.clients[i] = m.clientsOf(i)
+		}
+	}
 	return m
 }
 
-// contracted is depends_on with tasks taken out of the way: a > task > b counts as a > b, over any number of tasks.
-func (m *model) contracted() matrix {
+// contract is depends_on with tasks taken out of the way: a > task > b counts as a > b, over any number of tasks.
+func (m *model) contract() matrix {
 	c := slices.Clone(m.needs)
 	for task, role := range m.roles {
 		if role == Task {
@@ -94,7 +119,7 @@ func (m *model) contracted() matrix {
 
 // stop is the direct stop order: x -> y where x leaves before y.
 func (m *model) stop() matrix {
-	s, c := make(matrix, len(m.roles)), m.contracted()
+	s, c := make(matrix, len(m.roles)), m.contracted
 	pairs := func(do func(x, y int)) {
 		for x := range s {
 			for y := range s {
@@ -130,7 +155,7 @@ func (m *model) stop() matrix {
 
 // misplaced lists the service, the worker or gateway it depends on, and each gateway above it.
 func (m *model) misplaced() (triples [][3]int) {
-	c, above := m.contracted(), m.needs.closed()
+	c, above := m.contracted, m.needs.closed()
 	for s := range m.roles {
 		for w := range m.roles {
 			for g := range m.roles {
@@ -144,12 +169,12 @@ func (m *model) misplaced() (triples [][3]int) {
 	return triples
 }
 
-// workers are the gateway's: fronts, else what it depends on, else what depends on it.
-func (m *model) workers(g int) uint64 {
+// workersOf are the gateway's: fronts, else what it depends on, else what depends on it.
+func (m *model) workersOf(g int) uint64 {
 	if m.hasFronts[g] {
 		return m.fronts[g]
 	}
-	c, below, above := m.contracted(), uint64(0), uint64(0)
+	c, below, above := m.contracted, uint64(0), uint64(0)
 	for x, role := range m.roles {
 		if c.has(g, x) && (role == Worker || role == Gateway) {
 			below |= 1 << x
@@ -161,9 +186,9 @@ func (m *model) workers(g int) uint64 {
 	return cmp.Or(below, above)
 }
 
-// clients are the other workers, and the tasks, that depend on the gateway.
-func (m *model) clients(g int) (clients uint64) {
-	c, workers := m.contracted(), m.workers(g)
+// clientsOf are the other workers, and the tasks, that depend on the gateway.
+func (m *model) clientsOf(g int) (clients uint64) {
+	c, workers := m.contracted, m.workers[g]
 	for x, role := range m.roles {
 		if (role == Worker || role == Task) && c.has(x, g) && workers>>x&1 == 0 && !m.outlives.has(x, g) {
 			clients |= 1 << x
@@ -192,13 +217,13 @@ func leave(x int) int { return 2*x + 1 }
 // firmSteps are the steps without the waits that may be dropped.
 func (m *model) firmSteps() matrix {
 	s, stop := make(matrix, 2*len(m.roles)), m.stop()
-	for x, role := range m.roles {
+	for x := range m.roles {
 		s.set(drain(x), leave(x))
 		for y := range m.roles {
 			if m.needs.has(x, y) {
 				s.set(drain(x), drain(y))
 			}
-			if role == Gateway && m.workers(x)>>y&1 == 1 {
+			if m.workers[x]>>y&1 == 1 {
 				s.set(drain(x), leave(y))
 			}
 			if stop.has(x, y) {
@@ -213,15 +238,15 @@ func (m *model) firmSteps() matrix {
 func (m *model) stepsWithWaits() (s matrix, dropped []DroppedWait) {
 	s = m.firmSteps()
 	wait := func(first, later int) {
-		if s.closed().has(later, first) {
+		if s.reaches(later, first) {
 			dropped = append(dropped, DroppedWait{Step: place(later).step(), For: place(first).step()})
 		} else {
 			s.set(first, later)
 		}
 	}
-	for g, role := range m.roles {
+	for g := range m.roles {
 		for x := range m.roles {
-			if role == Gateway && m.clients(g)>>x&1 == 1 {
+			if m.clients[g]>>x&1 == 1 {
 				wait(leave(x), drain(g))
 			}
 		}

@@ -11,8 +11,11 @@ import (
 func parse(t testing.TB, text string) []Node {
 	t.Helper()
 	var nodes []Node
-	for _, line := range strings.Split(strings.TrimSpace(text), "\n") {
+	for _, line := range strings.Split(text, "\n") {
 		fields := strings.Fields(line)
+		if len(fields) == 0 {
+			continue
+		}
 		n := Node{Name: fields[0]}
 		for i, field := range fields[1:] {
 			key, list, assigned := strings.Cut(field, "=")

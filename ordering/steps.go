@@ -63,6 +63,9 @@ func (s *steps) drop(step, without place) {
 // of them can close a circle: those are added gateway by gateway, if what the drain leads to does not hold the client.
 func (g *Graph) awaitClients() {
 	s := &g.steps
+	if !slices.ContainsFunc(g.clients, func(clients []ID) bool { return len(clients) > 0 }) {
+		return
+	}
 	all := slices.Clone(s.succ)
 	for i, clients := range g.clients {
 		for _, c := range clients {

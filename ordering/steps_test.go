@@ -82,9 +82,10 @@ func TestSteps(t *testing.T) {
 			fronted: "w", want: "leave w: drain edge\nleave edge: leave w, drain edge\nleave c: leave edge\n",
 		},
 		{
-			name: "no service leaves while a gateway of its part drains", graph: "far service\nw far\nedge gateway w\nnear service w2\nw2",
-			fronted: "w",
-			want:    "leave far: leave w, drain edge\nleave w: drain edge\nleave edge: leave w, drain edge\nleave w2: leave near\n",
+			name: "no service leaves while a gateway of its part drains", fronted: "w",
+			graph: "far service\nw far\nedge gateway w\nnear service far",
+			want: "leave far: leave w, drain edge, leave near\nleave w: drain edge\n" +
+				"leave edge: leave w, drain edge\nleave near: drain edge\n",
 		},
 		{
 			name: "parts are joined by fronts", graph: "edge gateway fronts=w\nw\ns service w", fronted: "w",

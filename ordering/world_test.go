@@ -259,9 +259,9 @@ func (w *world) check(over time.Duration) error {
 	return nil
 }
 
-// TestBudgetInManyWorlds shuts 20,000 random graphs down, with members that ignore what they are told, cannot be killed,
-// hang in their hooks or die early, in bounds from tight to loose: nobody gets less than its scaled reserve, nobody is
-// there after its moment, and the whole is over in time.
+// TestBudgetInManyWorlds shuts 20,000 random graphs down, with members that ignore what they are told, cannot be
+// killed, hang in their hooks or die early, in bounds from tight to loose: nobody gets less than its scaled reserve,
+// nobody is there after its moment, and the whole is over in time.
 func TestBudgetInManyWorlds(t *testing.T) {
 	seen := make(map[string]int)
 	for seed, worlds := uint64(0), 0; worlds < 20000; seed++ {
