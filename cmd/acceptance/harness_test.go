@@ -170,20 +170,20 @@ func (x *tree) until(what string, enough func([]entry) bool) {
 // untilReady waits until n instances are ready or, for tasks, done.
 func (x *tree) untilReady(n int) {
 	x.t.Helper()
+	up, seen := map[string]bool{}, 0
 	x.until(fmt.Sprintf("%d ready", n), func(es []entry) bool {
-		up := map[string]bool{}
-		for _, e := range es {
-			if e.Kind == "state" && e.Instance != "" {
-				up[e.Instance] = e.State == "ready" || e.State == "done"
+		for _, e := range es[seen:] {
+			if e.Kind != "state" {
+				continue
+			}
+			if e.State == "ready" || e.State == "done" {
+				up[e.Instance] = true
+			} else {
+				delete(up, e.Instance)
 			}
 		}
-		k := 0
-		for _, ok := range up {
-			if ok {
-				k++
-			}
-		}
-		return k == n
+		seen = len(es)
+		return len(up) == n
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -31,7 +32,7 @@ func randomTree(rnd *rand.Rand, n int) []node {
 		}
 		for range rnd.IntN(4) {
 			j := rnd.IntN(i + 1)
-			if j < i && (role != "service" || nodes[j].role == "service") {
+			if j < i && !slices.Contains(nodes[i].needs, j) && (role != "service" || nodes[j].role == "service") {
 				nodes[i].needs = append(nodes[i].needs, j)
 			}
 		}
@@ -88,8 +89,7 @@ func leavesBefore(nodes []node) [][]bool {
 	return before
 }
 
-// waits adds to the order what only a shutdown with gateways has: nobody is told who works for a gateway that still
-// waits for its clients, so the critical path goes through them. It returns the length of the longest path.
+// criticalPath is how long the longest chain of the order takes to leave.
 func criticalPath(nodes []node, before [][]bool) time.Duration {
 	var longest time.Duration
 	memo := make([]time.Duration, len(nodes))
