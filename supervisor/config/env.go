@@ -15,44 +15,57 @@ import (
 	"github.com/joho/godotenv"
 )
 
-// environment is a list of variables in the order they were first set, with the value each was set to last.
+// environment is a list of variables in the order they were first set, with the value each was set to last. It may lie
+// over another one, whose entries all that lie over it share: a thousand instances inherit the same strings.
 type environment struct {
-	names  []string
-	values map[string]string
+	below   *environment // nil: none; it has none below itself
+	names   []string     // those that are not set below
+	entries map[string]string
 }
 
-func newEnvironment(size int) *environment {
-	return &environment{names: make([]string, 0, size), values: make(map[string]string, size)}
+func newEnvironment(below *environment) *environment {
+	return &environment{below: below, entries: map[string]string{}}
 }
 
 func (e *environment) set(name, value string) {
-	if _, ok := e.values[name]; !ok {
+	if _, known := e.lookup(name); !known {
 		e.names = append(e.names, name)
 	}
-	e.values[name] = value
+	e.entries[name] = name + "=" + value
 }
 
 func (e *environment) lookup(name string) (string, bool) {
-	v, ok := e.values[name]
-	return v, ok
+	if entry, ok := e.entries[name]; ok {
+		return entry[len(name)+1:], true
+	}
+	if e.below != nil {
+		return e.below.lookup(name)
+	}
+	return "", false
 }
 
 // list is the environment as execve(2) wants it.
 func (e *environment) list() []string {
-	list := make([]string, len(e.names))
-	for i, name := range e.names {
-		list[i] = name + "=" + e.values[name]
+	var list []string
+	if e.below != nil {
+		list = make([]string, 0, len(e.below.names)+len(e.names))
+		for _, name := range e.below.names {
+			if entry, ok := e.entries[name]; ok {
+				list = append(list, entry)
+			} else {
+				list = append(list, e.below.entries[name])
+			}
+		}
+	}
+	for _, name := range e.names {
+		list = append(list, e.entries[name])
 	}
 	return list
 }
 
-func (e *environment) clone() *environment {
-	return &environment{names: slices.Clone(e.names), values: maps.Clone(e.values)}
-}
-
 // parseEnviron reads lastout's own environment.
 func parseEnviron(environ []string) *environment {
-	e := newEnvironment(len(environ))
+	e := newEnvironment(nil)
 	for _, entry := range environ {
 		if name, value, ok := strings.Cut(entry, "="); ok && name != "" {
 			e.set(name, value)
@@ -64,10 +77,11 @@ func parseEnviron(environ []string) *environment {
 // inheritable is what children get of lastout's own environment. Variables by which a service manager speaks to lastout
 // itself, or lastout to a child, would mislead those they are not meant for.
 func (e *environment) inheritable() *environment {
-	kept := newEnvironment(len(e.names) + 8)
+	kept := newEnvironment(nil)
 	for _, name := range e.names {
 		if name != "NOTIFY_SOCKET" && !strings.HasPrefix(name, "LISTEN_") && !ours(name) {
-			kept.set(name, e.values[name])
+			kept.names = append(kept.names, name)
+			kept.entries[name] = e.entries[name]
 		}
 	}
 	return kept
@@ -106,9 +120,9 @@ func (l *loader) readDotenv(path string) dotenv {
 // environ builds an instance's environment: inherited < files < env < ours. A string may name the variables of the
 // layers below its own, and those of lastout itself even where the child does not inherit them.
 func (b *builder) environ(p *process) *environment {
-	env := newEnvironment(8)
-	if !p.t.flag("clear_env", false) {
-		env = b.l.inherited.clone()
+	env := newEnvironment(b.l.inherited)
+	if p.t.flag("clear_env", false) {
+		env = newEnvironment(nil)
 	}
 	b.scope.lookup = func(name string) (string, bool) {
 		if v, ok := env.lookup(name); ok {

@@ -180,9 +180,11 @@ func (l *loader) lintPath(c *Config, found []*process) {
 	}
 	var names []string
 	for _, step := range path {
-		if len(names) == 0 || names[len(names)-1] != step.Process {
-			names = append(names, step.Process)
+		name := step.Process
+		if step.Step == ordering.Drain.String() {
+			name = "the drain of " + name
 		}
+		names = append(names, name)
 	}
 	if n := len(names); n > 6 {
 		names = append(names[:3], fmt.Sprintf("%d more", n-4), names[n-1])
