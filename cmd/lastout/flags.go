@@ -52,16 +52,13 @@ func oneOf(flag string, values ...string) func(*cli.Context, string) error {
 
 // load reads the configuration that the flags name.
 func load(c *cli.Context) (*config.Config, error) {
-	cfg, err := config.Load(c.String("config"), config.LoadOptions{
-		Env: os.Environ(), Profiles: c.StringSlice("profile"),
-	})
-	if err != nil {
-		return nil, err
-	}
 	if grace := c.Duration("grace"); c.IsSet("grace") && grace <= 0 {
 		return nil, usagef("--grace: %v is no time to leave in", grace)
 	}
-	return cfg, nil
+	cfg, err := config.Load(c.String("config"), config.LoadOptions{
+		Env: os.Environ(), Profiles: c.StringSlice("profile"),
+	})
+	return cfg, err
 }
 
 // withinGrace clamps shutdown.timeout (0: none) to what the container or unit allows, less what the last steps and a

@@ -147,8 +147,12 @@ func pathText(a planJSON) string {
 	if len(parts) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("critical path: %s: %s if everybody takes all the time they have\n",
+	text := fmt.Sprintf("critical path: %s: %s if everybody takes all the time they have\n",
 		strings.Join(parts, ", then "), report.Duration(end))
+	if sweep := a.Bound - end; sweep > 0 && !a.Squeezed {
+		text += fmt.Sprintf("at the end: a last sweep for what was left behind, and after_shutdown: %s\n", report.Duration(sweep))
+	}
+	return text
 }
 
 // boundText says what a shutdown takes at most, and what a grace makes of it.

@@ -60,7 +60,10 @@ func (s *Shutdown) verdict(p painter) string {
 	switch o.Class {
 	case 0:
 		text, paint = "everybody left by themselves", p.good
-		if len(s.Instances) == 0 {
+		switch {
+		case len(o.Failed) > 0:
+			text, paint = enumerate(o.Failed)+" had failed; the others left by themselves", p.warn
+		case len(s.Instances) == 0:
 			text = "nobody was running"
 		}
 	case 1:

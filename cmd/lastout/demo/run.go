@@ -121,7 +121,8 @@ func (s *show) start() error {
 			s.cmd.Env = append(s.cmd.Env, entry)
 		}
 	}
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for the demonstration, which then tells it
+	// Ctrl-C is for the demonstration, which then tells lastout; so does the kernel, should the demonstration be killed.
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	r, w, err := os.Pipe()
 	if err != nil {
 		return err

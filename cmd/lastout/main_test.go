@@ -1,0 +1,13 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain lets the scripts run this very test binary as `lastout`, so with the race detector where the test has it, and
+// as `child`.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"lastout": main, "child": child})
+}

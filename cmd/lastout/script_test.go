@@ -1,0 +1,445 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
+)
+
+// hangs is when something that should have happened counts as never: far above every bound that a script configures.
+const hangs = 60 * time.Second
+
+var update = flag.Bool("update", false, "write what scripts compare with anew")
+
+// TestScripts runs the black-box scripts. Their own commands:
+//
+//	up NAME ARG...             start `lastout run ARG...`; its output goes to NAME.out and NAME.err
+//	up -blocked NAME ARG...    the same with a stdout that nobody reads
+//	up -pid1 NAME ARG...       the same as PID 1 of a namespace
+//	sig NAME SIGNAL            send lastout a signal
+//	ends NAME CODE [ATMOST]    wait for its end; ATMOST counts from the first signal
+//	exits CODE PROGRAM ARG...  run a program and demand its exit code
+//	seen FILE REGEXP [N]       wait until the file has N lines that match
+//	order FILE REGEXP...       these lines of a child's record come one after another, by their clocks
+//	span FILE A B MIN MAX      so long it is from the line A to the line B
+//	precede FILE REGEXP...     no line of one comes before one of the former, in the file
+//	pause                      longer than two presses of a key may be apart to count as one
+//	fetch FILE                 get the page that the gateway whose output this is serves
+//	nobody                     no process of this script is alive any more
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: filepath.Join("..", "..", "testdata", "script"),
+		Setup: func(env *testscript.Env) error {
+			// The name of the tree is that of its folder, and control groups are named after it.
+			env.Vars = append(env.Vars, "TEST_TOKEN="+env.WorkDir, "EXAMPLE="+abs(t, "../../config.example.toml"))
+			env.Values["lives"] = map[string]*life{}
+			return nil
+		},
+		Condition: condition,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"up": up, "sig": sig, "ends": ends, "exits": exits, "seen": seen, "order": order, "span": span, "nobody": nobody,
+			"precede": precede, "pause": pause, "fetch": fetch,
+		},
+		RequireExplicitExec: true,
+		UpdateScripts:       *update,
+	})
+}
+
+func abs(t *testing.T, path string) string {
+	full, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return full
+}
+
+// condition knows [pidns]: PID namespaces can be made here. Where the environment is known to be complete, a script is
+// not skipped in silence.
+func condition(cond string) (bool, error) {
+	if cond != "pidns" {
+		return false, fmt.Errorf("unknown condition %q", cond)
+	}
+	out, err := exec.Command("unshare", "-pf", "--mount-proc", "true").CombinedOutput()
+	if err != nil && os.Getenv("LASTOUT_CI") == "1" {
+		return false, fmt.Errorf("no PID namespace: %v: %s", err, out)
+	}
+	return err == nil, nil
+}
+
+// life is one lastout that a script started.
+type life struct {
+	cmd    *exec.Cmd
+	pid    func() (int, error) // of lastout itself
+	told   time.Time           // of the first signal
+	exited chan struct{}
+	err    error
+}
+
+func lives(ts *testscript.TestScript) map[string]*life { return ts.Value("lives").(map[string]*life) }
+
+func lifeOf(ts *testscript.TestScript, name string) *life {
+	l := lives(ts)[name]
+	if l == nil {
+		ts.Fatalf("there is no %q: use up", name)
+	}
+	return l
+}
+
+func up(ts *testscript.TestScript, neg bool, args []string) {
+	mode := ""
+	if len(args) > 0 && strings.HasPrefix(args[0], "-") {
+		mode, args = args[0], args[1:]
+	}
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: up [-blocked|-pid1] NAME ARG...")
+	}
+	name := args[0]
+	argv := append([]string{"lastout", "run"}, args[1:]...)
+	if mode == "-pid1" {
+		argv = append([]string{"unshare", "-pf", "--kill-child", "--mount-proc"}, argv...)
+	}
+	program, err := lookPath(ts.Getenv("PATH"), argv[0])
+	ts.Check(err)
+	l := &life{exited: make(chan struct{})}
+	l.cmd = &exec.Cmd{
+		Path: program, Args: argv, Dir: ts.MkAbs("."), Env: environ(ts), SysProcAttr: &syscall.SysProcAttr{Setsid: true},
+	}
+	l.pid = func() (int, error) { return l.cmd.Process.Pid, nil }
+	if mode == "-pid1" {
+		l.pid = func() (int, error) { return onlyChild(l.cmd.Process.Pid) }
+	}
+	var pipe *os.File
+	out, err := os.Create(ts.MkAbs(name + ".out"))
+	ts.Check(err)
+	defer out.Close()
+	errs, err := os.Create(ts.MkAbs(name + ".err"))
+	ts.Check(err)
+	defer errs.Close()
+	l.cmd.Stdout, l.cmd.Stderr = out, errs
+	if mode == "-blocked" {
+		r, w, err := os.Pipe()
+		ts.Check(err)
+		defer w.Close()
+		pipe, l.cmd.Stdout = r, w
+	}
+	ts.Check(l.cmd.Start())
+	go func() {
+		l.err = l.cmd.Wait()
+		close(l.exited)
+	}()
+	lives(ts)[name] = l
+	ts.Defer(func() { clear(l, pipe) })
+}
+
+// clear leaves nobody behind, whatever a script did: lastout takes its tree down; if it does not, it is killed.
+func clear(l *life, pipe *os.File) {
+	defer pipe.Close()
+	if pid, err := l.pid(); err == nil {
+		syscall.Kill(pid, syscall.SIGTERM)
+	}
+	select {
+	case <-l.exited:
+	case <-time.After(hangs):
+		l.cmd.Process.Kill()
+		<-l.exited
+	}
+}
+
+// environ is the script's environment.
+func environ(ts *testscript.TestScript) []string {
+	var env []string
+	for _, name := range []string{"PATH", "HOME", "WORK", "TMPDIR", "TEST_TOKEN", "DEMO_PORT", "DEMO_NAME", "LASTOUT_GRACE", "LASTOUT_NO_CGROUP"} {
+		if value := ts.Getenv(name); value != "" {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
+}
+
+func lookPath(path, name string) (string, error) {
+	for _, dir := range filepath.SplitList(path) {
+		file := filepath.Join(dir, name)
+		if unix.Access(file, unix.X_OK) == nil {
+			return file, nil
+		}
+	}
+	return "", fmt.Errorf("no %s in %s", name, path)
+}
+
+// onlyChild is the one child of a process.
+func onlyChild(pid int) (int, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(strings.TrimSpace(string(text)))
+}
+
+func sig(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: sig NAME SIGNAL")
+	}
+	l := lifeOf(ts, args[0])
+	number := unix.SignalNum("SIG" + args[1])
+	if args[1] == "RTMIN+3" {
+		number = 37
+	}
+	if number == 0 {
+		ts.Fatalf("unknown signal %q", args[1])
+	}
+	pid, err := l.pid()
+	ts.Check(err)
+	if l.told.IsZero() {
+		l.told = time.Now()
+	}
+	ts.Check(syscall.Kill(pid, number))
+}
+
+func ends(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 || len(args) > 3 {
+		ts.Fatalf("usage: ends NAME CODE [ATMOST]")
+	}
+	l := lifeOf(ts, args[0])
+	select {
+	case <-l.exited:
+	case <-time.After(hangs):
+		ts.Fatalf("%s did not end:\n%s", args[0], ts.ReadFile(args[0]+".err"))
+	}
+	took := time.Since(l.told)
+	if code := strconv.Itoa(exitCode(l.err)); code != args[1] {
+		ts.Fatalf("%s ended with %s, want %s:\n%s", args[0], code, args[1], ts.ReadFile(args[0]+".err"))
+	}
+	if len(args) == 3 && took > duration(ts, args[2]) {
+		ts.Fatalf("%s took %v to end, want %s at most:\n%s", args[0], took, args[2], ts.ReadFile(args[0]+".err"))
+	}
+}
+
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM ARG...")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	if code := strconv.Itoa(exitCode(err)); code != args[0] {
+		ts.Fatalf("%s ended with %s, want %s", strings.Join(args[1:], " "), code, args[0])
+	}
+}
+
+// exitCode is the code that a program ended with, 128+n for signal n.
+func exitCode(err error) int {
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return 0
+	case !errors.As(err, &exit):
+		return -1
+	}
+	if status := exit.Sys().(syscall.WaitStatus); status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return exit.ExitCode()
+}
+
+func seen(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 || len(args) > 3 {
+		ts.Fatalf("usage: seen FILE REGEXP [N]")
+	}
+	file, pattern, want := ts.MkAbs(args[0]), regexp.MustCompile("(?m)"+args[1]), 1
+	if len(args) == 3 {
+		want, _ = strconv.Atoi(args[2])
+	}
+	var text []byte
+	err := watch(file, hangs, func() bool {
+		text, _ = os.ReadFile(file)
+		return len(pattern.FindAllIndex(text, -1)) >= want
+	})
+	if err != nil {
+		ts.Fatalf("%s has no %d lines like %s: %v\n%s%s", args[0], want, args[1], err, text, errorsOf(ts))
+	}
+}
+
+// errorsOf shows what the script's lastouts said.
+func errorsOf(ts *testscript.TestScript) string {
+	var b strings.Builder
+	for name := range lives(ts) {
+		fmt.Fprintf(&b, "-- %s.err --\n%s", name, ts.ReadFile(name+".err"))
+	}
+	return b.String()
+}
+
+// watch waits until ok, which is asked again after each change in the file's folder (inotify(7)).
+func watch(file string, bound time.Duration, ok func() bool) error {
+	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+	if err != nil {
+		return err
+	}
+	notices := os.NewFile(uintptr(fd), "inotify")
+	defer notices.Close()
+	if _, err := unix.InotifyAddWatch(fd, filepath.Dir(file), unix.IN_MODIFY|unix.IN_CREATE|unix.IN_MOVED_TO); err != nil {
+		return err
+	}
+	if err := notices.SetReadDeadline(time.Now().Add(bound)); err != nil {
+		return err
+	}
+	buf := make([]byte, 64<<10)
+	for !ok() {
+		if _, err := notices.Read(buf); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// entry is one line of a child's record.
+type entry struct {
+	at   time.Duration
+	text string
+}
+
+// entries reads a record: "NS NAME EVENT" lines, in the order of their clocks.
+func entries(ts *testscript.TestScript, file string) []entry {
+	var all []entry
+	for line := range strings.Lines(ts.ReadFile(file)) {
+		stamp, text, _ := strings.Cut(strings.TrimSpace(line), " ")
+		ns, err := strconv.ParseInt(stamp, 10, 64)
+		ts.Check(err)
+		all = append(all, entry{time.Duration(ns), text})
+	}
+	return all
+}
+
+func order(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: order FILE REGEXP...")
+	}
+	all := entries(ts, args[0])
+	last := time.Duration(-1)
+	for _, arg := range args[1:] {
+		pattern := regexp.MustCompile("^(?:" + arg + ")$")
+		found := false
+		for _, e := range all {
+			if !pattern.MatchString(e.text) {
+				continue
+			}
+			if e.at < last {
+				ts.Fatalf("%q is too early in %s:\n%s", e.text, args[0], ts.ReadFile(args[0]))
+			}
+			found = true
+		}
+		if !found {
+			ts.Fatalf("no %s in %s:\n%s", arg, args[0], ts.ReadFile(args[0]))
+		}
+		for _, e := range all {
+			if pattern.MatchString(e.text) {
+				last = max(last, e.at)
+			}
+		}
+	}
+}
+
+func span(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 5 {
+		ts.Fatalf("usage: span FILE A B MIN MAX")
+	}
+	var at [2]time.Duration
+	for i, arg := range args[1:3] {
+		pattern := regexp.MustCompile("^(?:" + arg + ")$")
+		for _, e := range entries(ts, args[0]) {
+			if pattern.MatchString(e.text) {
+				at[i] = e.at
+				break
+			}
+		}
+		if at[i] == 0 {
+			ts.Fatalf("no %s in %s:\n%s", arg, args[0], ts.ReadFile(args[0]))
+		}
+	}
+	took := at[1] - at[0]
+	if took < duration(ts, args[3]) || took > duration(ts, args[4]) {
+		ts.Fatalf("%v from %s to %s, want %s to %s:\n%s", took, args[1], args[2], args[3], args[4], ts.ReadFile(args[0]))
+	}
+}
+
+func precede(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: precede FILE REGEXP...")
+	}
+	text := ts.ReadFile(args[0])
+	last := -1
+	for _, arg := range args[1:] {
+		found := regexp.MustCompile("(?m)"+arg).FindAllStringIndex(text, -1)
+		if len(found) == 0 || found[0][0] < last {
+			ts.Fatalf("%s is missing or too early in %s:\n%s", arg, args[0], text)
+		}
+		last = found[len(found)-1][0]
+	}
+}
+
+// pause is the one wait whose length is what is tested.
+func pause(*testscript.TestScript, bool, []string) { <-time.After(300 * time.Millisecond) }
+
+func fetch(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: fetch FILE")
+	}
+	url := regexp.MustCompile(`http://\S+`).FindString(ts.ReadFile(args[0]))
+	client := &http.Client{Timeout: hangs}
+	resp, err := client.Get(url)
+	ts.Check(err)
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		ts.Fatalf("%s answers %s", url, resp.Status)
+	}
+	client.CloseIdleConnections()
+}
+
+// nobody looks for the script's token in every environment: children inherit it, and so do theirs.
+func nobody(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: nobody")
+	}
+	token := []byte("TEST_TOKEN=" + ts.Getenv("TEST_TOKEN"))
+	files, _ := filepath.Glob("/proc/[0-9]*/environ")
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err == nil && bytes.Contains(text, token) {
+			line, _ := os.ReadFile(filepath.Join(filepath.Dir(file), "cmdline"))
+			ts.Fatalf("%s is still there: %q", filepath.Dir(file), line)
+		}
+	}
+}
+
+func duration(ts *testscript.TestScript, s string) time.Duration {
+	d, err := time.ParseDuration(s)
+	ts.Check(err)
+	return d
+}
+
+// notifyReady says READY=1 as sd_notify(3) does.
+func notifyReady(path string) error {
+	if path == "" {
+		return errors.New("no NOTIFY_SOCKET")
+	}
+	conn, err := (&net.Dialer{}).DialContext(context.Background(), "unixgram", path)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_, err = conn.Write([]byte("READY=1"))
+	return err
+}
