@@ -58,6 +58,7 @@ type Node struct {
 	DependsOn []string
 	Fronts    []string // gateway only; nil: derived, empty but not nil: fronts nobody
 	Outlives  []string
+	NoDrain   bool // a gateway that has nothing to do for its drain: nobody waits for it, and it waits for no client
 }
 
 // StepKind tells the two steps of a process's part in a shutdown apart.

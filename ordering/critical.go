@@ -73,7 +73,7 @@ func (b *Budget) full(p place) time.Duration {
 	switch {
 	case step.Kind == Leave:
 		return c.leave()
-	case b.graph.nodes[step.ID].Role == Gateway:
+	case b.graph.Drains(step.ID):
 		return plus(c.PreDrain, c.Drain)
 	default:
 		return 0

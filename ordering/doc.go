@@ -31,7 +31,8 @@
 // # Steps
 //
 // A shutdown is a walk over steps, two for each process: Drain (work is turned away; empty for all but gateways) and
-// Leave (the processes go). The edges between steps are
+// Leave (the processes go). A gateway that has nothing to do for its drain (Node.NoDrain) is passed through as well and
+// has no soft edges: nobody waits for what is not there. The edges between steps are
 //
 //	Drain(x) before Drain(y)   where x depends on y: work is turned away from the edge inward
 //	Drain(g) before Leave(w)   for the workers w of gateway g: they serve until the gateway is drained

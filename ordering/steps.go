@@ -39,7 +39,7 @@ func (g *Graph) planSteps() {
 		for _, later := range g.after[id] {
 			s.join(placeOf(Leave, id), placeOf(Leave, later))
 		}
-		if g.nodes[id].Role == Gateway {
+		if g.Drains(id) {
 			s.join(placeOf(Drain, id), place(s.real+parts[id]))
 		}
 	}
@@ -63,11 +63,17 @@ func (s *steps) drop(step, without place) {
 // of them can close a circle: those are added gateway by gateway, if what the drain leads to does not hold the client.
 func (g *Graph) awaitClients() {
 	s := &g.steps
-	if !slices.ContainsFunc(g.clients, func(clients []ID) bool { return len(clients) > 0 }) {
+	awaited := make([][]ID, len(g.nodes))
+	for i, clients := range g.clients {
+		if g.Drains(ID(i)) {
+			awaited[i] = clients
+		}
+	}
+	if !slices.ContainsFunc(awaited, func(clients []ID) bool { return len(clients) > 0 }) {
 		return
 	}
 	all := slices.Clone(s.succ)
-	for i, clients := range g.clients {
+	for i, clients := range awaited {
 		for _, c := range clients {
 			from := placeOf(Leave, c)
 			all[from] = append(slices.Clip(all[from]), placeOf(Drain, ID(i)))
@@ -75,7 +81,7 @@ func (g *Graph) awaitClients() {
 	}
 	of, _ := knots(all)
 	var tied []ID
-	for i, clients := range g.clients {
+	for i, clients := range awaited {
 		drain := placeOf(Drain, ID(i))
 		if of[drain] != 0 && slices.ContainsFunc(clients, func(c ID) bool { return of[placeOf(Leave, c)] == of[drain] }) {
 			tied = append(tied, ID(i))
@@ -105,7 +111,7 @@ func (g *Graph) holdServices(parts []int) {
 	gateways := make([][]ID, len(s.succ)-s.real)
 	var drains []place
 	for i := range g.nodes {
-		if g.nodes[i].Role == Gateway {
+		if g.Drains(ID(i)) {
 			gateways[parts[i]] = append(gateways[parts[i]], ID(i))
 			drains = append(drains, placeOf(Drain, ID(i)))
 		}
@@ -133,6 +139,9 @@ func (g *Graph) holdServices(parts []int) {
 		}
 	}
 }
+
+// Drains says whether something is done for the drain of a process: it is a gateway, and not without a drain.
+func (g *Graph) Drains(id ID) bool { return g.nodes[id].Role == Gateway && !g.nodes[id].NoDrain }
 
 // Dropped lists the waits that would have made a step wait for itself and are left out: a gateway's drain that does
 // not wait for a client, a service that does not wait for a gateway's drain.

@@ -262,3 +262,30 @@ func TestCheckSeesFaults(t *testing.T) {
 		}
 	}
 }
+
+// TestNoDrain holds that nobody waits for a drain in which nothing is done: the worker may leave beside the client.
+func TestNoDrain(t *testing.T) {
+	for _, none := range []bool{false, true} {
+		g, err := New([]Node{
+			{Name: "w"},
+			{Name: "edge", Role: Gateway, DependsOn: []string{"w"}, NoDrain: none},
+			{Name: "client", DependsOn: []string{"edge"}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := g.Walk()
+		w.Done(Step{Drain, 2})
+		if free := w.Free(Step{Drain, 1}); free != none {
+			t.Errorf("NoDrain %v: the drain is free before the client has left: %v", none, free)
+		}
+		if !none {
+			w.Done(Step{Leave, 2})
+		}
+		w.Done(Step{Drain, 1})
+		w.Done(Step{Drain, 0})
+		if !w.Free(Step{Leave, 0}) {
+			t.Errorf("NoDrain %v: the worker waits for %s", none, spell(g, w.Waits(Step{Leave, 0})))
+		}
+	}
+}

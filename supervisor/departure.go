@@ -93,7 +93,7 @@ func (m *Machine) take(f freeStep) {
 
 func (m *Machine) takeDrain(p *process, after ordering.ID) {
 	p.drained = turn{came: true, at: m.now, after: after}
-	if p.spec.Role == ordering.Gateway && m.level == Orderly {
+	if m.graph.Drains(p.id) && m.level == Orderly {
 		serving := false
 		for _, i := range p.inst {
 			if i.serving() {

@@ -140,7 +140,7 @@ func (p *planner) stop(costs []ordering.Cost) []PlanStep {
 
 // real says whether something happens in a step; the others are passed through.
 func (p *planner) real(s ordering.Step) bool {
-	return p.runs(s.ID) && (s.Kind == ordering.Leave || p.specs[s.ID].Role == ordering.Gateway)
+	return p.runs(s.ID) && (s.Kind == ordering.Leave || p.graph.Drains(s.ID))
 }
 
 // before gives the real steps that a step waits for directly, or through steps that are passed through.

@@ -57,6 +57,7 @@ func (p *process) node() ordering.Node {
 		DependsOn: p.t.words("depends_on"),
 		Fronts:    p.t.words("fronts"),
 		Outlives:  p.t.words("outlives"),
+		NoDrain:   p.spec.Hooks[supervisor.PreDrain] == 0,
 	}
 }
 
