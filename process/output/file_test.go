@@ -232,6 +232,35 @@ func TestReopenAtOnce(t *testing.T) {
 	}
 }
 
+// TestNoDescriptorIsLeft has none refer to the files of a sink that was rotated, reopened and closed.
+func TestNoDescriptorIsLeft(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	s := openFile(t, FileOptions{Path: path, MaxSize: 10, MaxFiles: 2})
+	open := func() (n int) {
+		links, err := filepath.Glob("/proc/self/fd/*")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, link := range links {
+			if to, err := os.Readlink(link); err == nil && strings.HasPrefix(to, path) {
+				n++
+			}
+		}
+		return n
+	}
+	for _, line := range []string{"aaaa", "bbbb", "cccc", "dddd", "eeee", "ffff", "gg"} {
+		say(t, s, "%s", line)
+		s.Reopen()
+	}
+	say(t, s, "end")
+	if n := open(); n != 1 {
+		t.Errorf("%d files are open, want 1", n)
+	}
+	if !s.Close(never) || open() != 0 {
+		t.Errorf("%d files are open after the end", open())
+	}
+}
+
 func TestCopyTruncate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	s := openFile(t, FileOptions{Path: path, MaxSize: 10, MaxFiles: 1})

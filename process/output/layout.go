@@ -70,10 +70,13 @@ func (l *layout) stamped(dst, data, stamp []byte) []byte {
 	return dst
 }
 
-// split tells how much of data, which begins with a line, is to go out now. The rest, the begin of a line, is kept:
-// maxLine bytes at most, and not longer where lines go out as they are.
-func (l *layout) split(data []byte) int {
-	n := bytes.LastIndexByte(data, '\n') + 1
+// split tells how much of data, which begins with a line whose first seen bytes have no end, is to go out now. The rest,
+// the begin of a line, is kept: maxLine bytes at most.
+func (l *layout) split(data []byte, seen int) int {
+	n := 0
+	if i := bytes.LastIndexByte(data[seen:], '\n'); i >= 0 {
+		n = seen + i + 1
+	}
 	if len(data)-n <= maxLine {
 		return n
 	}

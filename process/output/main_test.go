@@ -7,8 +7,10 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -21,7 +23,7 @@ const helperKey = "OUTPUT_TEST_HELPER"
 
 func TestMain(m *testing.M) {
 	helpers := map[string]func(tell io.Writer){
-		"lines": helpLines, "limit": helpLimit, "stuck": helpStuck, "flood": helpFlood, "standard": helpStandard,
+		"lines": helpLines, "limit": helpLimit, "stuck": helpStuck, "flood": helpFlood, "standard": helpStandard, "chat": helpChat,
 	}
 	if name := os.Getenv(helperKey); name != "" {
 		helper, ok := helpers[name]
@@ -39,7 +41,7 @@ func TestMain(m *testing.M) {
 func helper(t testing.TB, name string, stdout *os.File) (cmd *exec.Cmd, tells func() string) {
 	t.Helper()
 	cmd = exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), helperKey+"="+name)
+	cmd.Env = helperEnv(name)
 	cmd.Stdout, cmd.Stderr = stdout, os.Stderr
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -59,6 +61,11 @@ func helper(t testing.TB, name string, stdout *os.File) (cmd *exec.Cmd, tells fu
 		}
 		return string(told)
 	}
+}
+
+// helperEnv also has a program with the race detector end without a second's sleep.
+func helperEnv(name string) []string {
+	return append(os.Environ(), helperKey+"="+name, "GORACE=atexit_sleep_ms=0")
 }
 
 // helpLines writes 10,000 numbered lines to stdout and tells what went wrong.
@@ -236,26 +243,44 @@ func TestStdoutStuckTerminal(t *testing.T) {
 	}
 }
 
-// TestStuckPipeIsCounted has somebody stop reading a pipe: what it did not get is known to the line.
+// attempts counts how often a descriptor is written to.
+type attempts struct {
+	*descriptor
+	n atomic.Int64
+}
+
+func (a *attempts) write(p []byte) (int, error) {
+	a.n.Add(1)
+	return a.descriptor.write(p)
+}
+
+// TestStuckPipeIsCounted has somebody stop reading a pipe: what it did not get is known to the line, and waiting for it is
+// no busy loop.
 func TestStuckPipeIsCounted(t *testing.T) {
 	const sent = 500
 	r, w := rawPipe(t)
-	d := newDescriptor(w)
-	if _, err := d.write([]byte("x")); err != nil || !d.nowait {
+	if _, err := unix.Pwritev2(int(w.Fd()), [][]byte{[]byte("x")}, -1, unix.RWF_NOWAIT); err != nil {
 		t.Skip("this kernel cannot write to a pipe without blocking: ", err)
 	}
-	s := newSink(d)
+	a := &attempts{descriptor: newDescriptor(w)}
+	s := newSink(a)
 	s.Hurry(0)
 	for i := range sent {
 		_, _ = s.Write(block(i))
 	}
-	eventually(t, "the pipe is full", func() bool {
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(w.Fd()), Events: unix.POLLOUT}}, 0)
-		return n == 0 && err == nil
+	eventually(t, "a part of a batch is written", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return len(s.batch) > 0 && len(s.batch) < len(s.hands)-1
 	})
-	if s.Close(time.Millisecond) {
+	before := a.n.Load()
+	if s.Close(20 * time.Millisecond) {
 		t.Fatal("closed")
 	}
+	if n := a.n.Load() - before; n > 1 {
+		t.Errorf("tried to write %d times more to a full pipe", n)
+	}
+	lines, _ := s.Dropped()
 	got := make([]byte, 64<<10)
 	n, err := r.Read(got) // there is room again; it comes too late
 	eventually(t, "the sink has let go of the pipe", func() bool {
@@ -266,7 +291,6 @@ func TestStuckPipeIsCounted(t *testing.T) {
 	_ = w.Close()
 	rest, _ := io.ReadAll(r)
 	got = append(got[:n], rest...)
-	lines, _ := s.Dropped()
 	if err != nil || lines+uint64(strings.Count(string(got), "\n")) != 10*sent {
 		t.Errorf("%d lines read + %d dropped of %d: %v", strings.Count(string(got), "\n"), lines, 10*sent, err)
 	}
@@ -314,7 +338,7 @@ func TestNoTornLine(t *testing.T) {
 	}
 }
 
-// helpFlood writes 20,000 lines and ends, while a copy of it holds the pipe until the test has seen the end.
+// helpFlood writes 20,000 lines in small writes and ends.
 func helpFlood(io.Writer) {
 	out := bufio.NewWriterSize(os.Stdout, 100)
 	for i := range 20000 {
@@ -323,8 +347,8 @@ func helpFlood(io.Writer) {
 	_ = out.Flush()
 }
 
-// TestLastWordsOfAChild is the same as TestLastWords with a real child, right after whose end the pipe is finished, and a
-// holder of the write end that lives on.
+// TestLastWordsOfAChild is TestLastWords with a real child. The pipe is finished right after its end, while the test
+// still holds the write end.
 func TestLastWordsOfAChild(t *testing.T) {
 	var m memory
 	s := NewSink(&m)
@@ -339,6 +363,14 @@ func TestLastWordsOfAChild(t *testing.T) {
 	}
 	if got := m.String(); strings.Count(got, "\n") != 20000 || !strings.HasSuffix(got, "line 19999\n") {
 		t.Errorf("%d lines", strings.Count(got, "\n"))
+	}
+}
+
+// helpChat writes as much as it is told to, in large writes.
+func helpChat(io.Writer) {
+	n, _ := strconv.Atoi(os.Getenv("OUTPUT_TEST_CHUNKS"))
+	for range n {
+		_, _ = unix.Write(1, chatter)
 	}
 }
 
@@ -362,7 +394,7 @@ func TestStandard(t *testing.T) {
 	for _, same := range []bool{true, false} {
 		r, w := rawPipe(t)
 		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), helperKey+"=standard")
+		cmd.Env = helperEnv("standard")
 		tell, told := rawPipe(t)
 		cmd.Stdout, cmd.ExtraFiles = w, []*os.File{told}
 		if same {

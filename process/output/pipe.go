@@ -144,7 +144,7 @@ func (p *Pipe) rest() {
 // take hands on the whole lines of what was read and moves the begin of the next one before the place of the next read.
 func (p *Pipe) take() {
 	data := p.buf[maxLine-p.part : maxLine+p.n]
-	n := p.layout.split(data)
+	n := p.layout.split(data, p.part)
 	if p.match != nil {
 		p.find(data)
 	}

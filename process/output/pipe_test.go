@@ -220,6 +220,28 @@ func TestFinishBusyHolder(t *testing.T) {
 	}
 }
 
+// TestFinishTakesNoMore has somebody write while the rest is taken: that is none of the run's any more.
+func TestFinishTakesNoMore(t *testing.T) {
+	s, g := stuck(t)
+	var w *os.File
+	opened := make(chan struct{})
+	p, end := newPipe(t, PipeOptions{To: s, Match: regexp.MustCompile("ready"), OnMatch: func() {
+		<-opened
+		write(t, w, "late\n")
+	}})
+	w = end
+	close(opened)
+	write(t, w, "one\n")
+	waitParked(t, p) // it is held back with this one, so the next is there when Finish comes
+	write(t, w, "ready\n")
+	p.Finish(0)
+	g.open()
+	<-p.Done()
+	if !s.Close(never) || !strings.HasSuffix(g.String(), "\none\nready\n") {
+		t.Errorf("ends with %q", g.String()[max(0, len(g.String())-20):])
+	}
+}
+
 func TestFinishAgain(t *testing.T) {
 	s := NewSink(io.Discard)
 	p, w := newPipe(t, PipeOptions{To: s})
@@ -343,4 +365,17 @@ func TestThousandPipes(t *testing.T) {
 	}
 	wantDropped(t, s, 0, 0)
 	wantInOrder(t, m.String(), children, sent)
+}
+
+// TestSilenceIsCheap has pipes that have spoken once, one of them within a line, hold no buffer.
+func TestSilenceIsCheap(t *testing.T) {
+	const children = 300
+	s := NewSink(io.Discard)
+	before := inUse()
+	for i := range children {
+		p, w := newPipe(t, PipeOptions{To: s, Prefix: []byte("a | ")})
+		write(t, w, strings.Repeat("x", 100)+"\n"+strings.Repeat("y", i%2))
+		waitParked(t, p)
+	}
+	eventually(t, "single kilobytes are in use", func() bool { return int64(inUse()-before) < children*8<<10 })
 }

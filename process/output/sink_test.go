@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -178,9 +179,9 @@ func TestHurryWhileHeldBack(t *testing.T) {
 		time.Sleep(time.Minute)
 		s.Hurry(10 * time.Second) // counts from now, not from when they were first held back
 		time.Sleep(time.Second)
-		s.Hurry(20 * time.Second) // never longer
+		s.Hurry(2 * time.Second) // shorter
 		time.Sleep(time.Second)
-		s.Hurry(time.Second) // shorter: two seconds are gone, one is left
+		s.Hurry(20 * time.Second) // never longer: one second is left
 		all.Wait()
 		for _, d := range over {
 			if d != 63*time.Second {
@@ -189,6 +190,50 @@ func TestHurryWhileHeldBack(t *testing.T) {
 		}
 		g.open()
 		s.Close(never)
+	})
+}
+
+// TestHeldBackTogether has a sink take a second for each write: those held back go on together when there is room, not
+// one for each write.
+func TestHeldBackTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &slow{pause: time.Second}
+		s := NewSink(w)
+		begin := time.Now()
+		_, _ = s.Write(block(0))
+		synctest.Wait()
+		_, _ = s.Write(make([]byte, highWater))
+		var all sync.WaitGroup
+		for i := range 100 {
+			all.Go(func() { _, _ = s.Write(block(i)) })
+		}
+		all.Wait()
+		if !s.Close(never) || time.Since(begin) != 3*time.Second {
+			t.Errorf("took %v, want 3s", time.Since(begin))
+		}
+	})
+}
+
+// TestLostPiece has a piece in the middle of a long line be dropped: what comes after it is no part of that line.
+func TestLostPiece(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		s := NewSink(g)
+		s.Hurry(0)
+		p := new(Pipe)
+		s.take(p, []byte("begin"))
+		synctest.Wait()
+		fill := make([]byte, highWater)
+		s.take(p, fill)
+		s.take(p, []byte("lost"))
+		g.open()
+		synctest.Wait()
+		s.take(p, []byte("end\n"))
+		s.take(p, []byte("next\n"))
+		if want := "begin" + string(fill) + "\nend\nnext\n"; !s.Close(never) || g.String() != want {
+			t.Errorf("got %q", strings.Trim(g.String(), "\x00"))
+		}
+		wantDropped(t, s, 0, 4)
 	})
 }
 
@@ -398,8 +443,13 @@ func wantInOrder(t *testing.T, got string, writers, sent int) {
 	t.Helper()
 	next := make([]int, writers)
 	for line := range strings.Lines(got) {
-		var k, i int
-		if _, err := fmt.Sscanf(line, "%d %d", &k, &i); err != nil || strings.Trim(line, "x0123456789 ") != "\n" {
+		fields := strings.SplitN(line, " ", 3)
+		if len(fields) < 3 || strings.Trim(fields[2], "x") != "\n" {
+			t.Fatalf("torn line %q", line)
+		}
+		k, _ := strconv.Atoi(fields[0])
+		i, err := strconv.Atoi(fields[1])
+		if err != nil || k >= writers {
 			t.Fatalf("torn line %q", line)
 		}
 		if next[k] != i {
