@@ -4,9 +4,9 @@
 //	go run ./testdata/mutants [-v] [NAME...]
 //
 // Each NAME.txtar beside this file is a mutant: a comment that says what is broken, then pairs of sections named
-// "old FILE" and "new". The text of old must stand exactly once in FILE, which is replaced by an overlay: nothing is
-// written into the tree. A mutant whose text is not found, or that does not compile, is an error like one that
-// survives.
+// "old FILE" and "new". The text of old, without its last newline, must stand exactly once in FILE, which is replaced by
+// an overlay: nothing is written into the tree. A mutant whose text is not found, or that does not compile, is an error
+// like one that survives.
 package main
 
 import (
@@ -135,10 +135,13 @@ func edits(sections []txtar.File) ([]edit, error) {
 		if !ok || pair[1].Name != "new" {
 			return nil, fmt.Errorf(`sections %q and %q are not "old FILE" and "new"`, pair[0].Name, pair[1].Name)
 		}
-		list = append(list, edit{file: file, old: string(pair[0].Data), new: string(pair[1].Data)})
+		list = append(list, edit{file: file, old: text(pair[0]), new: text(pair[1])})
 	}
 	return list, nil
 }
+
+// text is what a section holds, without the newline that every section ends with.
+func text(section txtar.File) string { return strings.TrimSuffix(string(section.Data), "\n") }
 
 // judge applies a mutant and runs the tests. The verdict is for people.
 func (m mutant) judge(ctx context.Context, root string) (verdict, said string, ok bool) {
