@@ -55,7 +55,7 @@ type life struct {
 	exited, gone, lost, ended bool
 	stoppedEarly              bool // its first stop step came before the shutdown
 	told                      bool
-	killed                    bool
+	killed                    bool // in the shutdown, and not lost before
 }
 
 type verifier struct {
@@ -187,7 +187,7 @@ func (v *verifier) stopStep(r supervisor.Report) {
 	if !l.told {
 		l.told, l.stoppedEarly = true, !v.down
 	}
-	l.killed = l.killed || r.Kind == supervisor.KindKill
+	l.killed = l.killed || r.Kind == supervisor.KindKill && v.down && !l.lost
 	if l.gone {
 		v.fail("G2", "%s gets a %s although its run %d is gone", r.Instance, r.Kind, r.Run)
 	}
@@ -252,22 +252,26 @@ func (v *verifier) finish(o supervisor.Outcome) {
 	for _, l := range left {
 		v.fail("G2", "run %d of %s was neither reaped nor declared lost", l.run, l.instance)
 	}
-	for _, name := range o.Lost {
-		if !v.lost[name] {
-			v.fail("G2", "the outcome calls %s lost, no line does", name)
-		}
-		delete(v.lost, name)
-	}
-	for _, name := range slices.Sorted(maps.Keys(v.lost)) {
-		v.fail("G2", "the outcome does not say that %s was lost", name)
-	}
 	killed := make(map[string]bool)
 	for _, l := range v.runs {
-		killed[l.instance] = killed[l.instance] || l.killed
+		if l.killed {
+			killed[l.instance] = true
+		}
 	}
-	for _, name := range o.Killed {
-		if !killed[name] {
-			v.fail("G2", "the outcome says that %s needed SIGKILL, no line does", name)
+	v.recount("was lost", o.Lost, v.lost)
+	v.recount("needed SIGKILL", o.Killed, killed)
+}
+
+// recount holds a list of the outcome against the instances that the lines named.
+func (v *verifier) recount(what string, said []string, seen map[string]bool) {
+	for _, name := range said {
+		if !seen[name] {
+			v.fail("G2", "the outcome says that %s %s, no line does", name, what)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(seen)) {
+		if !slices.Contains(said, name) {
+			v.fail("G2", "the outcome does not say that %s %s", name, what)
 		}
 	}
 }

@@ -301,6 +301,13 @@ func TestVerifyBroken(t *testing.T) {
 			s.rest()
 			s.finish(supervisor.Outcome{Killed: []string{"db"}})
 		}},
+		"killed without a word": {"G2", "does not say that db needed SIGKILL", func(s *story) {
+			s.start("db")
+			s.down()
+			s.kill("db")
+			s.leaves("db")
+			s.finish(supervisor.Outcome{})
+		}},
 		"too late": {"G3", "its bound is 10s", func(s *story) {
 			s.up()
 			s.down()
