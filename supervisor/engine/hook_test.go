@@ -72,23 +72,24 @@ func TestPostStopHearsOfACrash(t *testing.T) {
 
 // A hook that takes too long is killed with its whole tree, and the walk goes on.
 func TestLateHookIsKilled(t *testing.T) {
-	r := newRig(t)
-	r.add("api", ordering.Worker, "exec sleep 1000").
-		hook(supervisor.PreStop, r.shell("setsid sleep 1000 & echo $! >$DIR/pid; trap '' TERM; wait; sleep 1000"), 200*time.Millisecond)
-	r.start()
-	r.state("api", supervisor.Ready)
-	if out := r.stop(); out.Code != 0 {
-		t.Errorf("outcome %+v", out)
-	}
-	if lives(r.pid("pid")) {
-		t.Error("the hook's child is still there")
-	}
-	ended := r.find("end of the hook", func(rep supervisor.Report) bool {
-		return rep.Kind == supervisor.KindHook && rep.Hook == supervisor.PreStop && rep.Step == 1
+	bothWays(t, func(t *testing.T, r *rig) {
+		r.add("api", ordering.Worker, "exec sleep 1000").
+			hook(supervisor.PreStop, r.shell("setsid sleep 1000 & echo $! >$DIR/pid; trap '' TERM; wait; sleep 1000"), 200*time.Millisecond)
+		r.start()
+		r.state("api", supervisor.Ready)
+		if out := r.stop(); out.Code != 0 {
+			t.Errorf("outcome %+v", out)
+		}
+		if lives(r.pid("pid")) {
+			t.Error("the hook's child is still there")
+		}
+		ended := r.find("end of the hook", func(rep supervisor.Report) bool {
+			return rep.Kind == supervisor.KindHook && rep.Hook == supervisor.PreStop && rep.Step == 1
+		})
+		if !strings.HasPrefix(ended.Cause, "killed") {
+			t.Errorf("the hook ended with %q", ended.Cause)
+		}
 	})
-	if !strings.HasPrefix(ended.Cause, "killed") {
-		t.Errorf("the hook ended with %q", ended.Cause)
-	}
 }
 
 // A hook is over when its main process is; what it left running stays until the sweep at the end.

@@ -70,6 +70,9 @@ func NewHost(o HostOptions) (*Host, error) {
 // Close gives back what the reaper holds, its control groups above all. Call it after Run.
 func (h *Host) Close() error { return h.reaper.Close() }
 
+// Capabilities tells what the kernel grants here, for the log.
+func (h *Host) Capabilities() process.Capabilities { return h.reaper.Capabilities() }
+
 // Events is where what happens arrives.
 func (h *Host) Events() *Mailbox { return h.box }
 
@@ -151,7 +154,7 @@ func (h *Host) signal(a supervisor.Signal) {
 		scope = process.Rest
 	}
 	if err := h.reaper.Signal(c.tag, a.Signal, scope); err != nil {
-		h.note(fmt.Sprintf("cannot signal %s: %v", c.name, err))
+		h.note(fmt.Sprintf("%s: %v", c.name, err))
 	}
 }
 

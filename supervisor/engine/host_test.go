@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -83,47 +84,49 @@ func TestUpAndDownInOrder(t *testing.T) {
 
 // A worker that ignores TERM is killed at its timeout, and its gateway is told only when it is gone.
 func TestIgnoringWorkerOfFlesh(t *testing.T) {
-	r := newRig(t)
-	r.add("api", ordering.Worker, ignoring).Stop[0].Timeout = 200 * time.Millisecond
-	r.add("edge", ordering.Gateway, "exec sleep 1000", "api")
-	r.start()
-	r.state("edge", supervisor.Ready)
-	r.out.await("api | up")
-	out := r.stop()
-	if out.Code != 3 || !slices.Equal(out.Killed, []string{"api"}) {
-		t.Errorf("outcome %+v, want code 3 with api killed", out)
-	}
-	told, killed := r.first(supervisor.KindSignal, "api"), r.first(supervisor.KindKill, "api")
-	gone, edge := r.first(supervisor.KindGone, "api"), r.first(supervisor.KindSignal, "edge")
-	if killed.At-told.At < 200*time.Millisecond {
-		t.Errorf("killed %v after it was told, want 200ms", killed.At-told.At)
-	}
-	if edge.At < gone.At {
-		t.Errorf("edge was told at %v, before api was gone at %v", edge.At, gone.At)
-	}
+	bothWays(t, func(t *testing.T, r *rig) {
+		r.add("api", ordering.Worker, ignoring).Stop[0].Timeout = 200 * time.Millisecond
+		r.add("edge", ordering.Gateway, "exec sleep 1000", "api")
+		r.start()
+		r.state("edge", supervisor.Ready)
+		r.out.await("api | up")
+		out := r.stop()
+		if out.Code != 3 || !slices.Equal(out.Killed, []string{"api"}) {
+			t.Errorf("outcome %+v, want code 3 with api killed", out)
+		}
+		told, killed := r.first(supervisor.KindSignal, "api"), r.first(supervisor.KindKill, "api")
+		gone, edge := r.first(supervisor.KindGone, "api"), r.first(supervisor.KindSignal, "edge")
+		if killed.At-told.At < 200*time.Millisecond {
+			t.Errorf("killed %v after it was told, want 200ms", killed.At-told.At)
+		}
+		if edge.At < gone.At {
+			t.Errorf("edge was told at %v, before api was gone at %v", edge.At, gone.At)
+		}
+	})
 }
 
 // A grandchild in another session holds the gateway back, until it is killed with the rest of its tree.
 func TestDaemonisedGrandchildHoldsTheGatewayBack(t *testing.T) {
-	r := newRig(t)
-	r.add("api", ordering.Worker,
-		"setsid sh -c 'trap \"\" TERM; echo $$ >$DIR/pid; echo the daemon is up; while :; do sleep 1000; done' & exec sleep 1000").
-		Stop[0].Timeout = 200 * time.Millisecond
-	r.add("edge", ordering.Gateway, "exec sleep 1000", "api")
-	r.start()
-	r.state("edge", supervisor.Ready)
-	r.out.await("the daemon is up")
-	if out := r.stop(); out.Code != 3 {
-		t.Errorf("outcome %+v, want code 3", out)
-	}
-	exit, gone := r.first(supervisor.KindExit, "api"), r.first(supervisor.KindGone, "api")
-	edge := r.first(supervisor.KindSignal, "edge")
-	if exit.Left == 0 || gone.At-r.first(supervisor.KindSignal, "api").At < 200*time.Millisecond || edge.At < gone.At {
-		t.Errorf("exit with %d left at %v, gone at %v, edge told at %v", exit.Left, exit.At, gone.At, edge.At)
-	}
-	if lives(r.pid("pid")) {
-		t.Error("the daemon is still there")
-	}
+	bothWays(t, func(t *testing.T, r *rig) {
+		r.add("api", ordering.Worker,
+			"setsid sh -c 'trap \"\" TERM; echo $$ >$DIR/pid; echo the daemon is up; while :; do sleep 1000; done' & exec sleep 1000").
+			Stop[0].Timeout = 200 * time.Millisecond
+		r.add("edge", ordering.Gateway, "exec sleep 1000", "api")
+		r.start()
+		r.state("edge", supervisor.Ready)
+		r.out.await("the daemon is up")
+		if out := r.stop(); out.Code != 3 {
+			t.Errorf("outcome %+v, want code 3", out)
+		}
+		exit, gone := r.first(supervisor.KindExit, "api"), r.first(supervisor.KindGone, "api")
+		edge := r.first(supervisor.KindSignal, "edge")
+		if exit.Left == 0 || gone.At-r.first(supervisor.KindSignal, "api").At < 200*time.Millisecond || edge.At < gone.At {
+			t.Errorf("exit with %d left at %v, gone at %v, edge told at %v", exit.Left, exit.At, gone.At, edge.At)
+		}
+		if lives(r.pid("pid")) {
+			t.Error("the daemon is still there")
+		}
+	})
 }
 
 // What cannot be started says exactly why, and who needs it does not start.
@@ -170,25 +173,69 @@ func TestQueuedSpawnIsTakenBack(t *testing.T) {
 	}
 }
 
+// The tree is stopped at every moment of its start, with a child that crashes again and again: each cycle ends, nobody
+// survives, and nobody starts after the stop.
+func TestStopAtAnyMoment(t *testing.T) {
+	cycles := 60
+	if testing.Short() {
+		cycles = 10
+	}
+	for seed := range uint64(cycles) {
+		r := newRig(t)
+		r.add("api", ordering.Worker, "exec sleep 1000")
+		r.add("crash", ordering.Worker, "sleep 1000 & exit 1").Restart = supervisor.RestartAlways
+		r.add("edge", ordering.Gateway, "exec sleep 1000", "api").
+			hook(supervisor.PreStart, r.shell("exit 0"), patient)
+		news, after := make(chan struct{}, 1), rand.New(rand.NewPCG(seed, 2)).IntN(40)
+		down, late := false, 0
+		seen := 0
+		r.count = func(rep supervisor.Report) {
+			if seen++; seen == after {
+				news <- struct{}{}
+			}
+			down = down || rep.Kind == supervisor.KindPhase && rep.Phase == supervisor.Announcing
+			if down && rep.State == supervisor.Starting {
+				late++
+			}
+		}
+		r.start()
+		if after > 0 {
+			<-news
+		}
+		out := r.stop()
+		kept := 0 // a hook that was killed may be, for it was swept
+		for _, c := range r.host.runs {
+			if !c.hook {
+				kept++
+			}
+		}
+		if out.Code != 0 || len(out.Survived) > 0 || late > 0 || kept > 0 {
+			t.Errorf("seed %d: outcome %+v, %d late starts, %d runs kept", seed, out, late, kept)
+		}
+		r.close()
+	}
+}
+
 // What a crash leaves behind is cleared away before the restart.
 func TestCrashIsRestarted(t *testing.T) {
-	r := newRig(t)
-	api := r.add("api", ordering.Worker,
-		"if mkdir $DIR/first 2>/dev/null; then sleep 1000 & echo $! >$DIR/pid; exit 7; fi; exec sleep 1000")
-	api.Restart = supervisor.RestartOnFailure
-	r.start()
-	r.await("retry", func(rep supervisor.Report) bool { return rep.Kind == supervisor.KindRetry })
-	if lives(r.pid("pid")) {
-		t.Error("the first run's child lives on when the second begins")
-	}
-	exit := r.first(supervisor.KindExit, "api")
-	if *exit.Exit != (supervisor.Exit{Code: 7}) {
-		t.Errorf("exit %+v", exit.Exit)
-	}
-	r.await("second life", func(rep supervisor.Report) bool {
-		return rep.State == supervisor.Ready && rep.Run > exit.Run
+	bothWays(t, func(t *testing.T, r *rig) {
+		api := r.add("api", ordering.Worker,
+			"if mkdir $DIR/first 2>/dev/null; then sleep 1000 & echo $! >$DIR/pid; exit 7; fi; exec sleep 1000")
+		api.Restart = supervisor.RestartOnFailure
+		r.start()
+		r.await("retry", func(rep supervisor.Report) bool { return rep.Kind == supervisor.KindRetry })
+		if lives(r.pid("pid")) {
+			t.Error("the first run's child lives on when the second begins")
+		}
+		exit := r.first(supervisor.KindExit, "api")
+		if *exit.Exit != (supervisor.Exit{Code: 7}) {
+			t.Errorf("exit %+v", exit.Exit)
+		}
+		r.await("second life", func(rep supervisor.Report) bool {
+			return rep.State == supervisor.Ready && rep.Run > exit.Run
+		})
+		r.stop()
 	})
-	r.stop()
 }
 
 // 20,000 lines between SIGTERM and exit all arrive, in order, also while a grandchild of the tree or a stranger holds
@@ -382,6 +429,22 @@ func awaitFile(t *testing.T, path string, texts ...string) {
 			t.Fatalf("waited in vain for %q in %s, which has %q: %v", texts, path, content, err)
 		}
 	}
+}
+
+// A log that cannot be written is said at once, and counted at the end.
+func TestFullDisk(t *testing.T) {
+	r := newRig(t)
+	api := r.add("api", ordering.Worker, "echo lost; exec sleep 1000")
+	api.Log.Stdout, api.Log.Stderr = config.LogFile, config.LogNull
+	api.Process.Instances[0].LogFile = "/dev/full"
+	r.start()
+	r.await("the error", func(rep supervisor.Report) bool {
+		return rep.Kind == supervisor.KindNote && rep.Cause == "cannot write to /dev/full: no space left on device"
+	})
+	r.stop()
+	r.find("the count", func(rep supervisor.Report) bool {
+		return rep.Cause == "/dev/full did not take all output: 1 lines (5 bytes) were dropped"
+	})
 }
 
 // A log file that cannot be opened starts nothing.

@@ -124,8 +124,7 @@ type wiring struct {
 	match *match
 }
 
-// stream is the child's end of a stream, stdout (0) or stderr (1); nil for one that goes nowhere. A stream whose lines
-// are looked at goes through a pipe of ours, whatever its mode.
+// stream is the child's end of a stream, stdout (0) or stderr (1); nil for one that goes nowhere.
 func (w *wiring) stream(mode config.LogMode, which int) (*os.File, error) {
 	p := output.PipeOptions{Timestamps: w.log.Timestamps}
 	if w.match != nil {
@@ -141,14 +140,9 @@ func (w *wiring) stream(mode config.LogMode, which int) (*os.File, error) {
 			p.Prefix = []byte(w.inst.Name + " | ")
 		}
 	case config.LogInherit:
-		if w.match == nil {
-			return w.inherit[which], nil
-		}
-		p.To, p.Timestamps = w.stdout, false
+		return w.inherit[which], nil
 	case config.LogNull:
-		if w.match == nil {
-			return nil, nil
-		}
+		return nil, nil
 	}
 	return w.pipe(w.child, p)
 }

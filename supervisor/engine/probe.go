@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strings"
 	"time"
 
 	"lastout/supervisor/config"
@@ -58,15 +57,11 @@ func netProber(p config.Probe) prober {
 	}
 }
 
-// tcpLook asks whether somebody accepts connections at the address: host:port, or unix:/path.
+// tcpLook asks whether somebody accepts connections at the address.
 func tcpLook(address string) prober {
-	network := "tcp"
-	if path, ok := strings.CutPrefix(address, "unix:"); ok {
-		network, address = "unix", path
-	}
 	return func(ctx context.Context) bool {
 		var dialer net.Dialer
-		conn, err := dialer.DialContext(ctx, network, address)
+		conn, err := dialer.DialContext(ctx, "tcp", address)
 		if err != nil {
 			return false
 		}

@@ -50,10 +50,9 @@ func TestProbes(t *testing.T) {
 		{"log", config.Probe{Log: regexp.MustCompile(`^listening on \d+`)}, func(r *rig, _ string) config.Command {
 			return r.shell("echo waits, not listening on 1; read line <$DIR/go; echo listening on 80; exec sleep 1000")
 		}},
-		{"log on stderr, which goes nowhere", config.Probe{Log: regexp.MustCompile("ready")}, func(r *rig, _ string) config.Command {
-			p := r.entry("api").Process
-			p.Log.Stderr = config.LogNull
-			return r.shell("echo waits; read line <$DIR/go; echo ready >&2; exec sleep 1000")
+		{"log on stderr alone", config.Probe{Log: regexp.MustCompile("ready")}, func(r *rig, _ string) config.Command {
+			r.entry("api").Log.Stdout = config.LogNull
+			return r.shell("echo waits >&2; read line <$DIR/go; echo ready >&2; exec sleep 1000")
 		}},
 	} {
 		t.Run(c.kind, func(t *testing.T) {

@@ -34,7 +34,10 @@ type rig struct {
 	spawner *process.Spawner
 	host    *Host
 	over    chan supervisor.Outcome
-	ended   bool
+	unserve func()
+	ended   bool // the loop has
+	closed  bool
+	count   func(supervisor.Report) // takes the reports where they are too many to keep
 
 	mu      sync.Mutex
 	news    sync.Cond
@@ -43,6 +46,7 @@ type rig struct {
 
 // newRig makes a tree without processes, with short times.
 func newRig(t testing.TB) *rig {
+	t.Helper()
 	r := &rig{t: t, dir: t.TempDir(), spawner: process.NewSpawner(), over: make(chan supervisor.Outcome, 1)}
 	r.out = newBuffer(t)
 	r.news.L = &r.mu
@@ -120,6 +124,17 @@ func (r *rig) env() []string {
 	return []string{"PATH=" + os.Getenv("PATH"), "DIR=" + r.dir, "LASTOUT_PROCESS=of the configuration"}
 }
 
+// bothWays runs a test with descendants told by control groups, where there are some here, and by marks alone.
+func bothWays(t *testing.T, test func(t *testing.T, r *rig)) {
+	for _, way := range []string{"groups", "marks"} {
+		t.Run(way, func(t *testing.T) {
+			r := newRig(t)
+			r.options.NoCgroup = way == "marks"
+			test(t, r)
+		})
+	}
+}
+
 // start makes the host and begins the tree. Whatever the test does, nobody is left behind.
 func (r *rig) start() {
 	r.t.Helper()
@@ -142,40 +157,54 @@ func (r *rig) prepare() {
 	}
 }
 
+// serve has a thread of its own start the children.
 func (r *rig) serve() {
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
 		r.spawner.Serve(stop)
 	}()
-	r.t.Cleanup(func() {
+	r.unserve = func() {
 		close(stop)
 		<-stopped
-	})
+	}
 }
 
 func (r *rig) begin() {
 	m := supervisor.New(r.config.Graph, r.config.Specs, r.config.Options)
 	go func() { r.over <- Run(m, r.host) }()
-	r.t.Cleanup(func() {
-		if !r.ended {
-			r.host.onLoop(func() {
-				for _, c := range r.host.children {
-					r.host.kill(c)
-				}
-			})
-			r.stop()
-		}
-		if err := r.host.Close(); err != nil {
-			r.t.Error(err)
-		}
-		if r.t.Failed() {
-			r.t.Logf("%s\n%s", r.story(), r.out)
-		}
-	})
+	r.t.Cleanup(r.close)
+}
+
+// close leaves nobody behind. It is done by itself, but must be called where a test has several rigs: there is one
+// reaper at a time.
+func (r *rig) close() {
+	if r.closed {
+		return
+	}
+	r.closed = true
+	if !r.ended {
+		r.host.onLoop(func() {
+			for _, c := range r.host.children {
+				r.host.kill(c)
+			}
+		})
+		r.stop()
+	}
+	r.unserve()
+	if err := r.host.Close(); err != nil {
+		r.t.Error(err)
+	}
+	if r.t.Failed() {
+		r.t.Logf("%s\n%s", r.story(), r.out)
+	}
 }
 
 func (r *rig) say(rep supervisor.Report) {
+	if r.count != nil {
+		r.count(rep)
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.reports = append(r.reports, rep)
