@@ -96,12 +96,9 @@ func runWorld(t *testing.T, world string, attr *syscall.SysProcAttr) {
 	copyFile(t, self(), filepath.Join(dir, "setuid.test"), 0o755|os.ModeSetuid)
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	args := []string{"-test.skip=^(TestWorlds)$", "-test.timeout=4m"}
+	args := []string{"-test.skip=^(TestWorlds)$", "-test.timeout=4m", "-test.short", "-test.shuffle=on"}
 	if testing.Verbose() {
 		args = append(args, "-test.v")
-	}
-	if testing.Short() {
-		args = append(args, "-test.short")
 	}
 	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Dir = dir
