@@ -148,8 +148,12 @@ func (m *Machine) ended(i *instance, well bool, cause string) {
 	if well && i.proc.spec.Role == ordering.Task {
 		again = false // a task has run to its end
 	}
-	if m.phase == Up && again && m.retry(i, cause) {
-		return
+	if m.phase == Up && again {
+		if m.retry(i, cause) {
+			return
+		}
+		// Who does not stay up has failed, however politely it leaves.
+		well, cause = false, fmt.Sprintf("%s, after %d restarts", cause, i.attempts)
 	}
 	if !well {
 		m.fail(i, cause)

@@ -72,7 +72,7 @@ func (m *Machine) shut(cause string, trigger *instance) {
 func (m *Machine) enterPhase(p Phase, cause string) {
 	m.phase = p
 	m.shutdown.until, m.shutdown.stage = never, idle
-	m.wait.from, m.wait.next = m.now, never
+	m.wait = waiting{from: m.now, next: never}
 	r := Report{Kind: KindPhase, Phase: p, Cause: cause, Bound: Forever}
 	if m.shutdown.ends != never {
 		r.Bound = max(0, m.shutdown.ends-m.now)
