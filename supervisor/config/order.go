@@ -3,7 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 
 	"lastout/ordering"
 )
@@ -65,7 +65,8 @@ func (l *loader) orderFault(byName map[string]*process, fault error) {
 		}
 		l.fault(byName[role.Node].names(role.Key, role.Other), fault.Error())
 	case errors.As(fault, &cycle) && len(cycle.Path) > 1:
-		l.fault(l.closes(byName, cycle.Path), fmt.Sprintf("process %q: %v", cycle.Path[0], fault))
+		p, at := closes(byName, cycle.Path)
+		l.fault(at, p.who+fault.Error())
 	default:
 		panic(fmt.Sprintf("config: unexpected error of the graph: %v", fault))
 	}
@@ -81,17 +82,18 @@ func (p *process) names(key, name string) *place {
 	return p.t.place(key)
 }
 
-// closes is the place of an edge of a cycle: the first pair of the path of which one names the other.
-func (l *loader) closes(byName map[string]*process, path []string) *place {
+// closes is the place of an edge of a cycle, and whose it is: the first pair of the path of which one names the other.
+func closes(byName map[string]*process, path []string) (*process, *place) {
 	for i := range path[:len(path)-1] {
 		for _, pair := range [][2]string{{path[i], path[i+1]}, {path[i+1], path[i]}} {
 			p := byName[pair[0]]
 			for _, key := range []string{"depends_on", "outlives", "fronts"} {
-				if strings.Contains("\x00"+strings.Join(p.t.words(key), "\x00")+"\x00", "\x00"+pair[1]+"\x00") {
-					return p.names(key, pair[1])
+				if slices.Contains(p.t.words(key), pair[1]) {
+					return p, p.names(key, pair[1])
 				}
 			}
 		}
 	}
-	return byName[path[0]].t.at
+	p := byName[path[0]]
+	return p, p.t.at
 }

@@ -176,7 +176,7 @@ func (l *loader) instantiate(p *process) {
 
 // inspect checks what can be said of a process without copies: every command is there, and every pattern is one.
 func (l *loader) inspect(p *process) {
-	b := &builder{l: l, who: p.who, scope: scope{name: p.name, instance: 1, port: max(p.port, 1)}}
+	b := &builder{l: l, who: p.who, scope: scope{name: p.name, instance: 1, port: p.port}}
 	b.scope.lookup = func(name string) (string, bool) { return name, true }
 	b.program(p.t, "")
 	b.hooks(p)

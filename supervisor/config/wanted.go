@@ -101,7 +101,7 @@ func meantByNumber(r *rule, number string) string {
 	switch {
 	case r.Type&Duration != 0:
 		return fmt.Sprintf(": did you mean %q?", number+"s")
-	case r.Type&Size != 0:
+	case r.Type&Size != 0 && !strings.Contains(number, "."):
 		return fmt.Sprintf(": did you mean %q?", number+"B")
 	case r.Type&String != 0:
 		return fmt.Sprintf(": did you mean %q?", number)

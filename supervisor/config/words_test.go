@@ -77,3 +77,13 @@ func TestClosest(t *testing.T) {
 		t.Errorf("of equally near ones %q is taken, want the first in the alphabet", got)
 	}
 }
+
+func TestVisible(t *testing.T) {
+	for s, want := range map[string]string{
+		"": "", "plain ä": "plain ä", "a\nb\x1b[31m\x7f": `a\x0ab\x1b[31m\x7f`, "\u0085": `\x85`,
+	} {
+		if got := visible(s); got != want {
+			t.Errorf("%q is shown as %q, want %q", s, got, want)
+		}
+	}
+}
