@@ -153,7 +153,7 @@ func (m *Machine) ended(i *instance, well bool, cause string) {
 			return
 		}
 		// Who does not stay up has failed, however politely it leaves.
-		well, cause = false, fmt.Sprintf("%s, after %d restarts", cause, i.attempts)
+		well, cause = false, fmt.Sprintf("%s, after %s", cause, restarts(i.attempts))
 	}
 	if !well {
 		m.fail(i, cause)
@@ -163,6 +163,13 @@ func (m *Machine) ended(i *instance, well bool, cause string) {
 	if i.proc.spec.OnExit == Shutdown {
 		m.trigger(i, cause)
 	}
+}
+
+func restarts(n int) string {
+	if n == 1 {
+		return "1 restart"
+	}
+	return fmt.Sprintf("%d restarts", n)
 }
 
 // fail ends an instance for good, not well.
