@@ -16,7 +16,7 @@ import (
 
 // child is the process that scripts put under lastout. It keeps a record of its own life, one line for each event,
 // stamped with CLOCK_MONOTONIC: "NS NAME start", "NS NAME term", "NS NAME exit". What scripts assert comes from there,
-// and not from what lastout says of itself.
+// and not from what lastout says of itself. Asked by NOTIFY_SOCKET it says that it is ready: its handlers are in then.
 func child() {
 	c := childOptions{}
 	c.flags()
@@ -36,8 +36,8 @@ func child() {
 	case c.heir != "":
 		c.leaveBehind()
 	}
-	if c.ready {
-		if err := c.sayReady(); err != nil {
+	if socket := os.Getenv("NOTIFY_SOCKET"); socket != "" {
+		if err := notifyReady(socket); err != nil {
 			c.note("unready " + err.Error())
 		}
 	}
@@ -65,7 +65,7 @@ type childOptions struct {
 	leave, life             time.Duration
 	code, flood             int
 	ignore, daemon, freeze  bool
-	ready, now              bool
+	now                     bool
 }
 
 func (c *childOptions) flags() {
@@ -78,7 +78,6 @@ func (c *childOptions) flags() {
 	flag.BoolVar(&c.ignore, "ignore", false, "ignore whatever can be ignored")
 	flag.BoolVar(&c.daemon, "daemon", false, "become a daemon: go to another session, twice orphaned")
 	flag.BoolVar(&c.freeze, "freeze", false, "stop itself, as SIGSTOP does")
-	flag.BoolVar(&c.ready, "ready", false, "say READY=1 to NOTIFY_SOCKET")
 	flag.StringVar(&c.heir, "heir", "", "leave this child behind: its flags, by commas; +session: in a session of its own")
 	flag.StringVar(&c.census, "census", "", "when told to leave, write here how many zombies there are")
 	flag.StringVar(&c.greet, "greet", "", "print this at the start")
@@ -159,8 +158,6 @@ func (c *childOptions) start(cmd *exec.Cmd) {
 		os.Exit(98)
 	}
 }
-
-func (c *childOptions) sayReady() error { return notifyReady(os.Getenv("NOTIFY_SOCKET")) }
 
 // zombies counts the processes of this PID namespace that nobody reaped.
 func zombies() int {

@@ -432,9 +432,6 @@ func duration(ts *testscript.TestScript, s string) time.Duration {
 
 // notifyReady says READY=1 as sd_notify(3) does.
 func notifyReady(path string) error {
-	if path == "" {
-		return errors.New("no NOTIFY_SOCKET")
-	}
 	conn, err := (&net.Dialer{}).DialContext(context.Background(), "unixgram", path)
 	if err != nil {
 		return err
