@@ -22,7 +22,7 @@ role = "service"
 command = ["$CHILD", "-record", "$DIR/db", "-ready", "3", "-leave", "2ms"]
 ready = { fd = 3 }
 [process.api]
-command = ["$CHILD", "-record", "$DIR/api", "-leave", "20ms"]
+command = ["$CHILD", "-record", "$DIR/api.{instance}", "-leave", "20ms"]
 depends_on = ["db"]
 instances = 2
 [process.edge]
@@ -66,7 +66,7 @@ func cycle(t *testing.T, seed uint64) {
 	if code != 0 {
 		t.Errorf("exit %d", code)
 	}
-	for _, name := range []string{"crash", "db", "api", "edge"} {
+	for _, name := range []string{"crash", "db", "api.1", "api.2", "edge"} {
 		for _, l := range x.lives(name) {
 			if l.start > end {
 				t.Errorf("%s started after the end", name)
