@@ -1,6 +1,9 @@
 package supervisor_test
 
-import "lastout/supervisor"
+import (
+	"lastout/ordering"
+	"lastout/supervisor"
+)
 
 func (w *witness) onHook(a supervisor.RunHook) {
 	w.number2(a)
@@ -28,6 +31,11 @@ func (w *witness) onHook(a supervisor.RunHook) {
 		w.begin(a.Inst, a.For).preStart = true
 	case supervisor.PostStart, supervisor.PreDrain, supervisor.PreStop:
 		w.living(a.Inst, a.For, string(a.Kind))
+		if a.Kind == supervisor.PreDrain {
+			w.checkTurn(a.Kind, a.Inst, ordering.Drain)
+		} else if a.Kind == supervisor.PreStop {
+			w.checkTurn(a.Kind, a.Inst, ordering.Leave)
+		}
 	case supervisor.PostStop:
 		if r := w.runs[a.For]; r == nil || r.alive() {
 			w.failf("hooks: post_stop of run %d of %s, which lives", a.For, w.name(a.Inst))

@@ -23,6 +23,7 @@ func (w *witness) stopStep(r *run, what string, kill bool) {
 	if !w.down || w.said == supervisor.Forced || r.toldUp || r.lost {
 		return
 	}
+	w.checkTurn(what, r.inst, ordering.Leave)
 	if w.said == supervisor.Urgent && !kill && w.spec(r.inst).Role != ordering.Service {
 		w.failf("impatience: %s of %s, which is to be killed", what, w.name(r.inst))
 	}
@@ -162,7 +163,7 @@ func (w *witness) report(r supervisor.Report) {
 				w.failf("rule: a shutdown began, and nothing asked for it")
 			}
 		case supervisor.Walking:
-			w.walking = true
+			w.walking, w.walk = true, w.plan.graph.Walk()
 		case supervisor.Closing:
 			w.checkAllLeft("closing")
 		case supervisor.Up, supervisor.Finished:
@@ -259,20 +260,70 @@ func (w *witness) instance(r supervisor.Report) (supervisor.Inst, bool) {
 	return supervisor.Inst{}, false
 }
 
-// free says whether it is surely the run's turn: nobody who must leave before it lives, and no gateway is about, for
-// draining sets waits of its own.
-func (w *witness) free(r *run) bool {
-	for _, n := range w.plan.nodes {
-		if n.Role == ordering.Gateway {
-			return false
+// checkTurn holds that the step of the stop order which an action belongs to is free: all steps before it are over, the
+// soft ones included, by a walk that the witness goes itself.
+func (w *witness) checkTurn(what any, i supervisor.Inst, kind ordering.StepKind) {
+	if !w.down || w.said == supervisor.Forced {
+		return
+	}
+	w.advance()
+	step := ordering.Step{Kind: kind, ID: i.Proc}
+	if !w.walking || !w.walk.Free(step) && !w.walk.Over(step) {
+		w.failf("order: %v of %s although its turn to %v has not come: it waits for %v", what, w.name(i), kind,
+			w.walk.Waits(step))
+	}
+}
+
+// advance ends the steps of the witness's walk that are over.
+func (w *witness) advance() {
+	for more := w.walking; more; {
+		more = false
+		for p := range w.plan.nodes {
+			for _, kind := range []ordering.StepKind{ordering.Drain, ordering.Leave} {
+				step := ordering.Step{Kind: kind, ID: ordering.ID(p)}
+				if !w.walk.Free(step) {
+					continue
+				}
+				if _, came := w.drains[step.ID]; !came && kind == ordering.Drain {
+					w.drains[step.ID] = w.events
+				}
+				if w.stepOver(step) {
+					w.walk.Done(step)
+					more = true
+				}
+			}
 		}
 	}
-	for i, state := range w.states {
-		if w.plan.order.before[i.Proc][r.inst.Proc] && !state.Left() {
+}
+
+// stepOver says whether nothing is left to do of a step: nobody drains, all have left.
+func (w *witness) stepOver(step ordering.Step) bool {
+	for n := 1; n <= w.plan.specs[step.ID].Instances; n++ {
+		i := supervisor.Inst{Proc: step.ID, N: n}
+		state, ok := w.states[i]
+		if step.Kind == ordering.Leave && ok && !state.Left() {
+			return false
+		}
+		if step.Kind == ordering.Drain && (state == supervisor.Draining || w.undrained(i)) {
 			return false
 		}
 	}
 	return true
+}
+
+// undrained says whether a gateway's instance serves and will be invited to finish before its workers leave. One whose
+// spawn is answered when the drain is under way has nothing to finish.
+func (w *witness) undrained(i supervisor.Inst) bool {
+	state := w.states[i]
+	serves := state == supervisor.Ready || state == supervisor.Running
+	return w.spec(i).Role == ordering.Gateway && w.said == supervisor.Orderly && w.spec(i).Hooks[supervisor.PreDrain] > 0 &&
+		serves && !w.last[i].exited && w.last[i].spawnedIn <= w.drains[i.Proc]
+}
+
+// free says whether it is the run's turn to leave.
+func (w *witness) free(r *run) bool {
+	w.advance()
+	return w.walk.Free(ordering.Step{Kind: ordering.Leave, ID: r.inst.Proc})
 }
 
 // checkAllLeft holds that the walk is over before what comes after it.

@@ -34,6 +34,7 @@ func (w *witness) settled() {
 	if w.finished {
 		return
 	}
+	w.advance()
 	for _, r := range w.ordered {
 		if r.alive() {
 			w.checkLiving(r)

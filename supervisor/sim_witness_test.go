@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"lastout/ordering"
 	"lastout/supervisor"
 )
 
@@ -34,8 +35,11 @@ type witness struct {
 	downAt      supervisor.Instant
 	lateness    time.Duration // injected since then
 	walking     bool
-	level       supervisor.Level // as the interrupts say
-	said        supervisor.Level // as the machine says
+	walk        *ordering.Walk      // of the shutdown, gone by what was seen
+	drains      map[ordering.ID]int // at which event their drain became free
+	events      int                 // so far
+	level       supervisor.Level    // as the interrupts say
+	said        supervisor.Level    // as the machine says
 	pressed     bool
 	pressedAt   supervisor.Instant
 	mustKill    []*run
@@ -62,6 +66,7 @@ type run struct {
 	cancelled bool
 	spawned   bool
 	spawnedAt supervisor.Instant
+	spawnedIn int  // which event
 	late      bool // that was in the shutdown
 	failed    bool // there is no process and never was
 	probing   bool
@@ -103,7 +108,7 @@ func newWitness(p *plan) *witness {
 		plan: p, runs: make(map[supervisor.Run]*run), hooks: make(map[supervisor.Run]*hookRun),
 		last: make(map[supervisor.Inst]*run), states: make(map[supervisor.Inst]supervisor.State),
 		started: make(map[supervisor.Inst]bool), restarts: make(map[supervisor.Inst]restarts),
-		kinds: make(map[supervisor.Kind]int), reached: make(map[supervisor.State]int),
+		drains: make(map[ordering.ID]int), kinds: make(map[supervisor.Kind]int), reached: make(map[supervisor.State]int),
 	}
 }
 
@@ -123,6 +128,7 @@ func (w *witness) spec(i supervisor.Inst) supervisor.Spec { return w.plan.specs[
 // event takes in what the machine is about to be told.
 func (w *witness) event(now supervisor.Instant, ev supervisor.Event) {
 	w.now = now
+	w.events++
 	switch ev := ev.(type) {
 	case supervisor.Stop:
 		w.asked = w.asked || !w.down
@@ -130,7 +136,7 @@ func (w *witness) event(now supervisor.Instant, ev supervisor.Event) {
 		w.interrupt()
 	case supervisor.Spawned:
 		if r := w.runs[ev.Run]; r != nil && !r.failed && !r.spawned {
-			r.spawned, r.spawnedAt, r.late = true, now, w.down
+			r.spawned, r.spawnedAt, r.spawnedIn, r.late = true, now, w.events, w.down
 			if r.lost {
 				w.mustKill = append(w.mustKill, r)
 			}
