@@ -18,12 +18,12 @@ type FileOptions struct {
 	MaxFiles int   // how many rotated files are kept beside it: Path.1, the newest, to Path.N
 }
 
-// OpenFile returns a sink that appends to a file, which is made (0640) where there is none and continued where there is
-// one. It is rotated between two lines: a line is never cut, and only one that is longer than MaxSize makes a file larger
-// than that. Anything else but a regular file, such as a FIFO or /dev/full, is written to as it is.
+// OpenFile returns a sink that appends to a file, which is made (0640) where there is none and continued where there
+// is one. It is rotated between two lines: a line is never cut, and only one that is longer than MaxSize makes a file
+// larger than that. Anything else but a regular file, such as a FIFO or /dev/full, is written to as it is.
 //
-// Where the disk is full, the folder gone or the file unlinked, lines are dropped and counted, OnError is told, and each
-// later write tries again.
+// Where the disk is full, the folder gone or the file unlinked, lines are dropped and counted, OnError is told, and
+// each later write tries again.
 func OpenFile(o FileOptions) (*Sink, error) {
 	f := &file{FileOptions: o, fd: -1}
 	if err := f.open(); err != nil {
@@ -46,8 +46,8 @@ type file struct {
 
 const openFlags = unix.O_WRONLY | unix.O_APPEND | unix.O_CREAT | unix.O_CLOEXEC | unix.O_NOCTTY | unix.O_NONBLOCK
 
-// open opens the path; the file that was open before is closed once that has succeeded. O_NONBLOCK is for a FIFO without
-// a reader, on which open(2) would wait.
+// open opens the path; the file that was open before is closed once that has succeeded. O_NONBLOCK is for a FIFO
+// without a reader, on which open(2) would wait.
 func (f *file) open() error {
 	fd, err := ignoringEINTR(func() (int, error) { return unix.Open(f.Path, openFlags, 0o640) })
 	if err != nil {

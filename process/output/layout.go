@@ -70,8 +70,8 @@ func (l *layout) stamped(dst, data, stamp []byte) []byte {
 	return dst
 }
 
-// split tells how much of data, which begins with a line whose first seen bytes have no end, is to go out now. The rest,
-// the begin of a line, is kept: maxLine bytes at most.
+// split tells how much of data, which begins with a line whose first seen bytes have no end, is to go out now. The
+// rest, the begin of a line, is kept: maxLine bytes at most.
 func (l *layout) split(data []byte, seen int) int {
 	n := 0
 	if i := bytes.LastIndexByte(data[seen:], '\n'); i >= 0 {

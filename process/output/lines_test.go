@@ -11,8 +11,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// text draws what children write: lines of all lengths, some far too long, in UTF-8 or not at all, the last one unfinished
-// at times. Each byte tells whose it is.
+// text draws what children write: lines of all lengths, some far too long, in UTF-8 or not at all, the last one
+// unfinished at times. Each byte tells whose it is.
 func text(t *rapid.T, letter byte, shortest int) []byte {
 	var b []byte
 	for range rapid.IntRange(0, 12).Draw(t, "lines") {

@@ -23,7 +23,8 @@ const helperKey = "OUTPUT_TEST_HELPER"
 
 func TestMain(m *testing.M) {
 	helpers := map[string]func(tell io.Writer){
-		"lines": helpLines, "limit": helpLimit, "stuck": helpStuck, "flood": helpFlood, "standard": helpStandard, "chat": helpChat,
+		"lines": helpLines, "limit": helpLimit, "stuck": helpStuck, "flood": helpFlood,
+		"standard": helpStandard, "chat": helpChat,
 	}
 	if name := os.Getenv(helperKey); name != "" {
 		helper, ok := helpers[name]
@@ -243,10 +244,15 @@ func TestStdoutStuckTerminal(t *testing.T) {
 	}
 }
 
-// attempts counts how often a descriptor is written to.
+// attempts counts how often a descriptor is written to, and waited for.
 type attempts struct {
 	*descriptor
-	n atomic.Int64
+	n, waits atomic.Int64
+}
+
+func (a *attempts) wait() {
+	a.waits.Add(1)
+	a.descriptor.wait()
 }
 
 func (a *attempts) write(p []byte) (int, error) {
@@ -254,8 +260,8 @@ func (a *attempts) write(p []byte) (int, error) {
 	return a.descriptor.write(p)
 }
 
-// TestStuckPipeIsCounted has somebody stop reading a pipe: what it did not get is known to the line, and waiting for it is
-// no busy loop.
+// TestStuckPipeIsCounted has somebody stop reading a pipe: what it did not get is known to the line, and waiting for
+// it is no busy loop.
 func TestStuckPipeIsCounted(t *testing.T) {
 	const sent = 500
 	r, w := rawPipe(t)
@@ -268,11 +274,7 @@ func TestStuckPipeIsCounted(t *testing.T) {
 	for i := range sent {
 		_, _ = s.Write(block(i))
 	}
-	eventually(t, "a part of a batch is written", func() bool {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		return len(s.batch) > 0 && len(s.batch) < len(s.hands)-1
-	})
+	eventually(t, "the pipe is full", func() bool { return a.waits.Load() > 0 })
 	before := a.n.Load()
 	if s.Close(20 * time.Millisecond) {
 		t.Fatal("closed")

@@ -2,8 +2,8 @@ package output
 
 import "time"
 
-// patience is the account of the time for which a sink's writers may still be held back. Until limit is called it has no
-// end. Its fields are guarded by the sink's lock.
+// patience is the account of the time for which a sink's writers may still be held back. Until limit is called it has
+// no end. Its fields are guarded by the sink's lock.
 type patience struct {
 	waiting int           // writers held back now
 	limited bool          // there is an end

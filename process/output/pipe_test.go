@@ -104,8 +104,8 @@ func TestTimestamps(t *testing.T) {
 	}
 	long := strings.Repeat("x", maxLine+1)
 	got := through(t, PipeOptions{Timestamps: true}, long, long, "\ny\n")
-	if want := "^" + stamp + "x{32770}\n" + stamp + "y\n$"; !regexp.MustCompile(strings.ReplaceAll(want, "x{32770}", "x+")).
-		MatchString(got) || strings.Count(got, "x") != 2*len(long) {
+	one := regexp.MustCompile("^" + stamp + "x+\n" + stamp + "y\n$")
+	if !one.MatchString(got) || strings.Count(got, "x") != 2*len(long) {
 		t.Errorf("a long line is not stamped once: %d bytes", len(got))
 	}
 }
@@ -155,7 +155,10 @@ func TestMatch(t *testing.T) {
 		{"not across lines", "re.?ady", []string{"re\nady\n"}, false},
 		{"not across lines by \\s", "re\\sady", []string{"re\nady\n"}, false},
 		{"last words", "bye", []string{"b", "ye"}, true},
-		{"in a long line", "^x+ready", []string{strings.Repeat("x", maxLine-5), "ready", strings.Repeat("x", 3*maxLine)}, true},
+		{"in a long line", "^x+ready", []string{
+			strings.Repeat("x", maxLine-5), "ready",
+			strings.Repeat("x", 3*maxLine),
+		}, true},
 		{"in none", "ready", []string{"", "\n\n", "rea\x00dy"}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -306,8 +309,8 @@ func stuck(t *testing.T) (*Sink, *gate) {
 	return s, g
 }
 
-// TestHeldBack has children write more than all the buffers hold into a sink that is stuck: they are held back, and when
-// it takes again nothing is lost.
+// TestHeldBack has children write more than all the buffers hold into a sink that is stuck: they are held back, and
+// when it takes again nothing is lost.
 func TestHeldBack(t *testing.T) {
 	const children, sent = 10, 3000
 	s, g := stuck(t)

@@ -58,8 +58,8 @@ func newSink(to target) *Sink {
 	return s
 }
 
-// Standard returns the sinks for our stdout and stderr. It is one and the same where both are the same file, terminal or
-// pipe: a line of the log then never lands within a line of a child, and their order is kept.
+// Standard returns the sinks for our stdout and stderr. It is one and the same where both are the same file, terminal
+// or pipe: a line of the log then never lands within a line of a child, and their order is kept.
 func Standard() (stdout, stderr *Sink) {
 	stdout = NewSink(os.Stdout)
 	a, errA := os.Stdout.Stat()
@@ -176,9 +176,9 @@ func (s *Sink) Flush(bound time.Duration) bool {
 	return s.await(bound, func() bool { return s.done >= upTo })
 }
 
-// Close takes nothing more, not even from writers that are held back, waits for bound at most until the rest is written,
-// and drops and counts what is not. A file is closed. It tells whether all was written or had failed before; otherwise
-// the writing goroutine may hang in its system call until the process ends, and nobody else does.
+// Close takes nothing more, not even from writers that are held back, waits for bound at most until the rest is
+// written, and drops and counts what is not. A file is closed. It tells whether all was written or had failed before;
+// otherwise the writing goroutine may hang in its system call until the process ends, and nobody else does.
 func (s *Sink) Close(bound time.Duration) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
