@@ -31,6 +31,7 @@ var update = flag.Bool("update", false, "write what scripts compare with anew")
 //
 //	up NAME ARG...             start `lastout run ARG...`; its output goes to NAME.out and NAME.err
 //	up -blocked NAME ARG...    the same with a stdout that nobody reads
+//	up -mute NAME ARG...       the same with a stderr that nobody reads
 //	up -pid1 NAME ARG...       the same as PID 1 of a namespace
 //	sig NAME SIGNAL            send lastout a signal
 //	ends NAME CODE [ATMOST]    wait for its end; ATMOST counts from the first signal
@@ -107,7 +108,7 @@ func up(ts *testscript.TestScript, neg bool, args []string) {
 		mode, args = args[0], args[1:]
 	}
 	if neg || len(args) == 0 {
-		ts.Fatalf("usage: up [-blocked|-pid1] NAME ARG...")
+		ts.Fatalf("usage: up [-blocked|-mute|-pid1] NAME ARG...")
 	}
 	name := args[0]
 	argv := append([]string{"lastout", "run"}, args[1:]...)
@@ -132,11 +133,15 @@ func up(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	defer errs.Close()
 	l.cmd.Stdout, l.cmd.Stderr = out, errs
-	if mode == "-blocked" {
+	if mode == "-blocked" || mode == "-mute" {
 		r, w, err := os.Pipe()
 		ts.Check(err)
 		defer w.Close()
-		pipe, l.cmd.Stdout = r, w
+		if pipe = r; mode == "-mute" {
+			l.cmd.Stderr = w
+		} else {
+			l.cmd.Stdout = w
+		}
 	}
 	ts.Check(l.cmd.Start())
 	go func() {
