@@ -147,8 +147,6 @@ func (w *witness) report(r supervisor.Report) {
 		w.onState(r)
 	case supervisor.KindRetry:
 		w.onRetry(r)
-	case supervisor.KindWaiting:
-		w.onWaiting(r)
 	case supervisor.KindLost:
 		w.onLost(r)
 	case supervisor.KindPhase:
@@ -174,6 +172,7 @@ func (w *witness) report(r supervisor.Report) {
 		}
 		w.said = r.Level
 	}
+	w.onBound(r)
 }
 
 func (w *witness) onState(r supervisor.Report) {

@@ -1,7 +1,6 @@
 package supervisor_test
 
 import (
-	"slices"
 	"time"
 
 	"lastout/ordering"
@@ -35,6 +34,7 @@ func (w *witness) settled() {
 		return
 	}
 	w.advance()
+	w.checkPromises()
 	for _, r := range w.ordered {
 		if r.alive() {
 			w.checkLiving(r)
@@ -115,16 +115,4 @@ func (w *witness) checkSilence() {
 		w.failf("waiting: nothing was said for %v", quiet)
 	}
 	w.saidAt = w.now
-}
-
-// onWaiting judges for whom the machine says that it waits.
-func (w *witness) onWaiting(rep supervisor.Report) {
-	if !w.down || len(rep.After) == 0 {
-		w.failf("waiting: for %q, in a shutdown: %v", rep.After, w.down)
-	}
-	for i, state := range w.states {
-		if state.Left() && slices.Contains(rep.After, w.plainName(i)) {
-			w.failf("waiting: for %s, which is %s", w.plainName(i), state)
-		}
-	}
 }

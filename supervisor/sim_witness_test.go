@@ -29,6 +29,7 @@ type witness struct {
 
 	calledFor bool               // on_exit of somebody who ended for good calls for the shutdown
 	saidAt    supervisor.Instant // the time of the last report
+	promises  promises
 
 	asked       bool // a Stop or Interrupt came in
 	down        bool // the machine said that the shutdown began
@@ -108,6 +109,10 @@ func newWitness(p *plan) *witness {
 		plan: p, runs: make(map[supervisor.Run]*run), hooks: make(map[supervisor.Run]*hookRun),
 		last: make(map[supervisor.Inst]*run), states: make(map[supervisor.Inst]supervisor.State),
 		started: make(map[supervisor.Inst]bool), restarts: make(map[supervisor.Inst]restarts),
+		promises: promises{
+			states: make(map[supervisor.Inst]promise), leaves: make(map[supervisor.Inst]promise),
+			drains: make(map[supervisor.Inst]promise),
+		},
 		drains: make(map[ordering.ID]int), kinds: make(map[supervisor.Kind]int), reached: make(map[supervisor.State]int),
 	}
 }
