@@ -106,10 +106,10 @@ func (m *Machine) hookOver(i *instance) {
 
 // hookOverdue gives a hook up that takes longer than its bound.
 func (m *Machine) hookOverdue(i *instance) {
-	late := fmt.Sprintf("it took longer than %v", m.now-i.since)
+	late := fmt.Sprintf("it took longer than %v", rounded(m.now-i.since))
 	m.stopHook(i, late)
 	if i.state == InPreStart {
-		m.startFault(i, "pre_start hook took longer than %v", m.now-i.since)
+		m.startFault(i, "pre_start hook took longer than %v", rounded(m.now-i.since))
 		return
 	}
 	m.hookOver(i)

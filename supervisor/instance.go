@@ -1,5 +1,7 @@
 package supervisor
 
+import "time"
+
 // instance is one copy of a process, in one life after another.
 type instance struct {
 	proc *process
@@ -108,6 +110,9 @@ func (m *Machine) rest(until Instant) Instant {
 	}
 	return max(0, until-m.now)
 }
+
+// rounded is a time as people want to read it.
+func rounded(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
 
 // after is the instant so long from now.
 func (m *Machine) after(d Instant) Instant { return plus(m.now, d) }

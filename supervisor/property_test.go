@@ -15,7 +15,11 @@ import (
 
 // TestAnyEvents feeds the machine with whatever comes, sensible or not. It never panics, Check holds after every step,
 // the same events have the same actions, and after a stop time alone brings it to its end within its bound.
-func TestAnyEvents(t *testing.T) { rapid.Check(t, anyEvents) }
+func TestAnyEvents(t *testing.T) {
+	for range 10 { // a hundred draws each
+		rapid.Check(t, anyEvents)
+	}
+}
 
 func FuzzAnyEvents(f *testing.F) { f.Fuzz(rapid.MakeFuzz(anyEvents)) }
 
@@ -79,16 +83,16 @@ func (a *anyWorld) follow(x Action) {
 		for left := range 2 {
 			for code := range 2 {
 				a.asked = append(a.asked, Exited{Inst: x.Inst, Run: x.Run, Exit: Exit{Code: code}, Left: left},
-					Gone{Inst: x.Inst, Run: x.Run})
+					Gone(x))
 			}
 		}
 	case Cancel:
 		a.asked = append(a.asked, SpawnFailed{Inst: x.Inst, Run: x.Run, Cancelled: true})
 	case Probe:
-		a.asked = append(a.asked, BecameReady{Inst: x.Inst, Run: x.Run})
+		a.asked = append(a.asked, BecameReady(x))
 	case Kill:
 		a.asked = append(a.asked, Exited{Inst: x.Inst, Run: x.Run, Exit: Exit{Signal: syscall.SIGKILL}, Left: 1},
-			Gone{Inst: x.Inst, Run: x.Run})
+			Gone(x))
 	case RunHook:
 		a.asked = append(a.asked, HookEnded{Run: x.Hook}, HookEnded{Run: x.Hook, Failed: "exit code 1"})
 	case StopCommand:

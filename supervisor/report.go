@@ -6,8 +6,8 @@ import (
 )
 
 // Report says what the machine did or saw. Everything people see (log, status, metrics, journal, the report at the end,
-// the exit code) derives from reports and snapshots; there is no second truth. Fields that do not matter to its Kind are
-// zero and left out of the JSON, whose names are stable. Times are in nanoseconds.
+// the exit code) derives from reports and snapshots; there is no second truth. Fields that do not matter to its Kind
+// are zero and left out of the JSON, whose names are stable. Times are in nanoseconds.
 type Report struct {
 	At       Instant        `json:"at"`
 	Kind     Kind           `json:"kind"`
@@ -46,7 +46,7 @@ const (
 	KindExit    Kind = "exit"    // the main process was reaped: Exit, Asked, Left
 	KindGone    Kind = "gone"    // and its tree is empty
 	KindLost    Kind = "lost"    // outlived SIGKILL's bound
-	KindHook    Kind = "hook"    // a hook began (Bound) or ended (Cause: how it failed; State empty): see Step: 0 began, 1 ended
+	KindHook    Kind = "hook"    // a hook began (Step 0; Bound) or ended (Step 1; Cause: how it failed)
 	KindRetry   Kind = "retry"   // will be started again: Attempt, Bound (the delay)
 	KindFree    Kind = "free"    // a shutdown step may begin now: Cause "drain" or "leave", After
 	KindWaiting Kind = "waiting" // a shutdown waits for After, for Bound at most

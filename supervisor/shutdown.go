@@ -229,7 +229,7 @@ func (m *Machine) shutdownDue() {
 	switch s.stage {
 	case beforeHook, afterHook:
 		kind := s.hook.kind
-		m.stopTreeHook("it took longer than " + (m.now - s.since).String())
+		m.stopTreeHook("it took longer than " + rounded(m.now-s.since).String())
 		m.treeHookOver(kind)
 	case delaying:
 		m.walk()

@@ -197,19 +197,21 @@ func (m *Machine) lostAt(i *instance) Instant {
 
 // whyKill is why an instance gets SIGKILL after its stop steps.
 func (m *Machine) whyKill(i *instance) string {
-	switch {
-	case len(i.proc.spec.Stop) == 0:
+	if len(i.proc.spec.Stop) == 0 {
 		return "no stop step is configured"
+	}
+	still := fmt.Sprintf("still there %v after it was told", rounded(m.now-i.told))
+	switch {
 	case m.level == Urgent:
-		return fmt.Sprintf("still there %v after it was told, and it is urgent", m.now-i.told)
+		return still + ", and it is urgent"
 	case i.cut:
-		return fmt.Sprintf("still there %v after it was told, which is all the time that the shutdown has", m.now-i.told)
+		return still + ", which is all the time that the shutdown has"
 	default:
-		return fmt.Sprintf("still there %v after it was told", m.now-i.told)
+		return still
 	}
 }
 
-// turn gives an instance its turn to leave in a shutdown.
+// itsTurn gives an instance its turn to leave in a shutdown.
 func (m *Machine) itsTurn(i *instance) {
 	switch i.state {
 	case Starting:

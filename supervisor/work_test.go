@@ -108,7 +108,7 @@ func (o *obedient) obey(a Action) {
 	case Spawn:
 		o.queue = append(o.queue, Spawned{Inst: a.Inst, Run: a.Run, PID: int(a.Run)})
 	case Probe:
-		o.queue = append(o.queue, BecameReady{Inst: a.Inst, Run: a.Run})
+		o.queue = append(o.queue, BecameReady(a))
 	case Signal:
 		o.queue = append(o.queue, Exited{Inst: a.Inst, Run: a.Run}, Gone{Inst: a.Inst, Run: a.Run})
 	case RunHook:

@@ -1,0 +1,125 @@
+package supervisor
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+)
+
+// eventText is an event as the trace shows it.
+func eventText(m *Machine, name string, ev Event) string {
+	switch ev := ev.(type) {
+	case Stop:
+		return name + " " + ev.Cause
+	case Interrupt:
+		return name + " " + ev.Cause
+	case Spawned:
+		return fmt.Sprintf("spawned %s#%d pid=%d", m.InstanceName(ev.Inst), ev.Run, ev.PID)
+	case SpawnFailed:
+		return fmt.Sprintf("failed %s#%d %s", m.InstanceName(ev.Inst), ev.Run, ev.Reason)
+	case BecameReady:
+		return fmt.Sprintf("ready %s#%d", m.InstanceName(ev.Inst), ev.Run)
+	case Exited:
+		return fmt.Sprintf("exited %s#%d %v left=%d", m.InstanceName(ev.Inst), ev.Run, ev.Exit, ev.Left)
+	case Gone:
+		return fmt.Sprintf("gone %s#%d", m.InstanceName(ev.Inst), ev.Run)
+	case HookEnded:
+		return fmt.Sprintf("hook #%d %s", ev.Run, cmp.Or(ev.Failed, "ok"))
+	case Swept:
+		return fmt.Sprintf("swept %s", strings.Join(ev.Left, " "))
+	case Begin, Tick:
+		return name
+	}
+	panic(fmt.Sprintf("unknown event %T", ev))
+}
+
+// actionText is an action as the trace shows it; reports are set off by a dash.
+func actionText(m *Machine, a Action) string {
+	of := func(i Inst, r Run) string { return fmt.Sprintf("%s#%d", m.InstanceName(i), r) }
+	switch a := a.(type) {
+	case Spawn:
+		return "spawn " + of(a.Inst, a.Run)
+	case Cancel:
+		return "cancel " + of(a.Inst, a.Run)
+	case Probe:
+		return "probe " + of(a.Inst, a.Run)
+	case StopProbe:
+		return "stop-probe " + of(a.Inst, a.Run)
+	case Signal:
+		scope := "leader"
+		if a.Scope == Rest {
+			scope = "rest"
+		}
+		return fmt.Sprintf("signal %s %d %s", of(a.Inst, a.Run), int(a.Signal), scope)
+	case StopCommand:
+		return fmt.Sprintf("stop-command %s step=%d hook=%d", of(a.Inst, a.Run), a.Step, a.Hook)
+	case Kill:
+		return "kill " + of(a.Inst, a.Run)
+	case Forget:
+		return "forget " + of(a.Inst, a.Run)
+	case RunHook:
+		name := "tree"
+		if a.Inst.N > 0 {
+			name = of(a.Inst, a.For)
+		}
+		text := fmt.Sprintf("run-hook %s %s hook=%d reason=%q", name, a.Kind, a.Hook, a.Told.Reason)
+		if a.Told.PID != 0 {
+			text += fmt.Sprintf(" pid=%d", a.Told.PID)
+		}
+		if a.Told.Exit != nil {
+			text += fmt.Sprintf(" exit=%q", a.Told.Exit.String())
+		}
+		return text
+	case StopHook:
+		return fmt.Sprintf("stop-hook %d", a.Hook)
+	case Sweep:
+		return fmt.Sprintf("sweep %d", int(a.Signal))
+	case Say:
+		return "- " + reportText(a.Report)
+	case Finish:
+		return fmt.Sprintf("finish %+v", a.Outcome)
+	}
+	panic(fmt.Sprintf("unknown action %T", a))
+}
+
+// reportText shows every field that is set.
+func reportText(r Report) string {
+	var b strings.Builder
+	b.WriteString(string(r.Kind))
+	add := func(set bool, format string, args ...any) {
+		if set {
+			fmt.Fprintf(&b, " "+format, args...)
+		}
+	}
+	add(r.Instance == "" && r.Process != "", "process=%s", r.Process)
+	add(r.Instance != "", "%s#%d", r.Instance, r.Run)
+	add(r.State != "", "%s->%s", r.From, r.State)
+	add(r.Phase != "", "%s", r.Phase)
+	add(r.Level != 0, "%v", r.Level)
+	add(r.PID != 0, "pid=%d", r.PID)
+	add(r.Signal != 0, "signal=%d", int(r.Signal))
+	add(r.Scope != 0, "rest")
+	add(r.Hook != "", "%s", r.Hook)
+	add(r.HookRun != 0, "hook=%d", r.HookRun)
+	add(r.Step != 0, "step=%d", r.Step)
+	add(r.Exit != nil, "exit=%q", fmt.Sprint(r.Exit))
+	add(r.Asked, "asked")
+	add(r.Left != 0, "left=%d", r.Left)
+	add(r.Attempt != 0, "attempt=%d", r.Attempt)
+	add(len(r.After) > 0, "after=%s", strings.Join(r.After, ","))
+	if r.Bound == Forever {
+		add(true, "bound=forever")
+	} else {
+		add(r.Bound != 0, "bound=%v", r.Bound)
+	}
+	add(r.Cause != "", "cause=%q", r.Cause)
+	add(r.Outcome != nil, "code=%d", code(r.Outcome))
+	return b.String()
+}
+
+func code(o *Outcome) int {
+	if o == nil {
+		return 0
+	}
+	return o.Code
+}
