@@ -11,6 +11,7 @@ func (h *Host) announce(r supervisor.Report) {
 	if r.Phase == supervisor.Up {
 		return
 	}
+	h.down = true
 	h.outputs.hurry()
 	if h.ends.IsZero() && r.Bound > 0 && r.Bound != supervisor.Forever {
 		h.ends = time.Now().Add(r.Bound)

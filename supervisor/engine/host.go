@@ -42,6 +42,7 @@ type Host struct {
 	runs     map[supervisor.Run]*child // runs, hooks and stop commands by the machine's number
 
 	at     supervisor.Instant // of the last report: the time of this step
+	down   bool               // a shutdown began
 	ends   time.Time          // when the shutdown that is under way must be over; zero: none, or no bound
 	alive  context.Context    // ends with the tree, and every probe with it
 	finish context.CancelFunc

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"lastout/process"
@@ -19,6 +20,8 @@ type life struct {
 	run   supervisor.Run
 	probe prober // set by prepare
 	stop  context.CancelFunc
+	seen  atomic.Pointer[error] // what the probe saw last
+	look  *child                // of an exec probe, while it is under way
 }
 
 func (l *life) started(pid int) supervisor.Event {
@@ -75,7 +78,7 @@ func (h *Host) prepareRun(c *child, l *life, proc *config.Process, inst *config.
 	var m *match
 	switch p := inst.Probe; {
 	case p.Exec != nil:
-		l.probe = poll(p.Interval, execLook, h.execLook(inst.Name+" ready", *p.Exec))
+		l.probe = poll(p.Interval, execLook, h.execLook(l, inst.Name+" ready", *p.Exec))
 	case p.Notify:
 		if err := h.listenNotify(c, l); err != nil {
 			return err
@@ -83,7 +86,7 @@ func (h *Host) prepareRun(c *child, l *life, proc *config.Process, inst *config.
 	case p.Log != nil:
 		found := make(chan struct{})
 		m = &match{p.Log, sync.OnceFunc(func() { close(found) })}
-		l.probe = channelProber(found)
+		l.probe = channelProber(found, "no line of its output matched")
 	default:
 		l.probe = netProber(p)
 	}
@@ -111,7 +114,7 @@ func (h *Host) listenNotify(c *child, l *life) error {
 	}
 	c.env = withEnv(c.env, "NOTIFY_SOCKET="+socket.Addr())
 	c.closer = append(c.closer, func() { socket.Close() })
-	l.probe = channelProber(ready)
+	l.probe = channelProber(ready, "it did not send READY=1")
 	return nil
 }
 
@@ -130,85 +133,3 @@ func listenFD(c *child, l *life, fd int) error {
 	l.probe = lineProber(r)
 	return nil
 }
-
-// probe begins to look whether a run is ready.
-func (h *Host) probe(a supervisor.Probe) {
-	c := h.runs[a.Run]
-	if c == nil {
-		return
-	}
-	l := c.part.(*life)
-	if l.probe == nil {
-		return
-	}
-	ctx, stop := context.WithCancel(h.alive)
-	l.stop = stop
-	go func(probe prober) {
-		if probe(ctx) {
-			h.box.Put(supervisor.BecameReady(a))
-		}
-	}(l.probe)
-}
-
-func (h *Host) stopProbe(a supervisor.StopProbe) {
-	if c := h.runs[a.Run]; c != nil {
-		if l := c.part.(*life); l.stop != nil {
-			l.stop()
-		}
-	}
-}
-
-// execLook asks a program whether a run is ready: exit 0 says yes. A look that is given up is killed, and the next one
-// begins only when it is gone, so that there is never more than one.
-func (h *Host) execLook(name string, command config.Command) prober {
-	return func(ctx context.Context) bool {
-		ended := make(chan bool, 1)
-		c := &child{name: name, command: command, hook: true}
-		c.part = &look{host: h, child: c, ended: ended}
-		c.prepare = func(*child) error { return nil }
-		h.onLoop(func() { h.start(c) })
-		select {
-		case ready := <-ended:
-			return ready
-		case <-ctx.Done():
-		}
-		h.onLoop(func() { h.kill(c) })
-		select {
-		case <-ended:
-		case <-h.box.Over():
-		}
-		return false
-	}
-}
-
-// onLoop runs f on the loop, unless that is over.
-func (h *Host) onLoop(f func()) {
-	h.box.Call(func(supervisor.Instant, *supervisor.Machine) supervisor.Event {
-		f()
-		return nil
-	})
-}
-
-// look is the part of an exec probe's child.
-type look struct {
-	host  *Host
-	child *child
-	ended chan<- bool
-}
-
-func (l *look) started(int) supervisor.Event { return nil }
-
-func (l *look) failed(error) supervisor.Event {
-	l.ended <- false
-	return nil
-}
-
-func (l *look) exited(status syscall.WaitStatus, left int) supervisor.Event {
-	if left > 0 {
-		l.host.kill(l.child)
-	}
-	l.ended <- exitOf(status).OK()
-	return nil
-}
-
-func (l *look) gone() supervisor.Event { return nil }

@@ -4,6 +4,9 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -20,21 +23,33 @@ const (
 	execLook = 10 * time.Second
 )
 
-// prober finds out whether a run is ready. It returns true once it is, and false when the context ended, or when there
-// is nothing left to look at.
-type prober func(context.Context) bool
+// prober finds out whether a run is ready: true once it is, false when the context ends before, or when there is nothing
+// left to look at. It tells saw why it is not ready, from its begin on, so that people can be told when time is over.
+type prober func(ctx context.Context, saw func(error)) bool
+
+// look looks once; nil is ready.
+type look func(context.Context) error
 
 // poll looks at once, and then at every interval. A look that takes longer than bound has failed.
-func poll(interval, bound time.Duration, look prober) prober {
-	return func(ctx context.Context) bool {
+func poll(interval, bound time.Duration, look look) prober {
+	return func(ctx context.Context, saw func(error)) bool {
 		ticks := time.NewTicker(interval)
 		defer ticks.Stop()
+		saw(errors.New("no look has come to its end"))
 		for {
 			within, cancel := context.WithTimeout(ctx, bound)
-			ready := look(within)
+			err := look(within)
+			late := within.Err() != nil
 			cancel()
-			if ready {
+			switch {
+			case err == nil:
 				return true
+			case ctx.Err() != nil:
+				return false
+			case late:
+				saw(fmt.Errorf("no answer within %v", bound))
+			default:
+				saw(err)
 			}
 			select {
 			case <-ctx.Done():
@@ -58,22 +73,21 @@ func netProber(p config.Probe) prober {
 }
 
 // tcpLook asks whether somebody accepts connections at the address.
-func tcpLook(address string) prober {
-	return func(ctx context.Context) bool {
+func tcpLook(address string) look {
+	return func(ctx context.Context) error {
 		var dialer net.Dialer
 		conn, err := dialer.DialContext(ctx, "tcp", address)
 		if err != nil {
-			return false
+			return err
 		}
-		conn.Close()
-		return true
+		return conn.Close()
 	}
 }
 
 // httpLook asks for the URL: an answer of 2xx or 3xx is ready. Each look has a connection of its own, no proxy stands
 // between, a redirect is an answer and not followed, and the certificate is not checked: the question is whether the
 // server answers, not who it is.
-func httpLook(url string) prober {
+func httpLook(url string) look {
 	client := &http.Client{
 		Transport: &http.Transport{
 			DisableKeepAlives: true,
@@ -81,41 +95,47 @@ func httpLook(url string) prober {
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	return func(ctx context.Context) bool {
+	return func(ctx context.Context) error {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		if err != nil {
-			return false
+			return err
 		}
 		req.Header.Set("User-Agent", "lastout")
 		answer, err := client.Do(req)
 		if err != nil {
-			return false
+			return err
 		}
 		answer.Body.Close()
-		return answer.StatusCode >= 200 && answer.StatusCode < 400
+		if answer.StatusCode < 200 || answer.StatusCode > 399 {
+			return fmt.Errorf("the answer was %s", answer.Status)
+		}
+		return nil
 	}
 }
 
 // lineProber waits for a newline on the pipe, as s6 defines it; end of file without one says that it will never come.
 func lineProber(r *os.File) prober {
-	return func(ctx context.Context) bool {
+	return func(ctx context.Context, saw func(error)) bool {
 		stop := context.AfterFunc(ctx, func() { r.SetReadDeadline(time.Unix(1, 0)) })
 		defer stop()
+		saw(errors.New("no newline came on its readiness descriptor"))
 		line := bufio.NewReaderSize(r, 64)
-		for {
-			switch c, err := line.ReadByte(); {
-			case err != nil:
-				return false
-			case c == '\n':
-				return true
-			}
+		_, err := line.ReadSlice('\n')
+		for err == bufio.ErrBufferFull {
+			_, err = line.ReadSlice('\n')
 		}
+		if err == io.EOF {
+			saw(errors.New("it closed its readiness descriptor without a newline"))
+		}
+		return err == nil
 	}
 }
 
-// channelProber waits for the channel to be closed: something else, such as the reader of its output, found out.
-func channelProber(found <-chan struct{}) prober {
-	return func(ctx context.Context) bool {
+// channelProber waits for the channel to be closed: something else, such as the reader of its output, found out. Unseen
+// is what there is to say as long as it has not.
+func channelProber(found <-chan struct{}, unseen string) prober {
+	return func(ctx context.Context, saw func(error)) bool {
+		saw(errors.New(unseen))
 		select {
 		case <-found:
 			return true

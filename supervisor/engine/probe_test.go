@@ -2,33 +2,75 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 )
+
+func ignore(error) {}
 
 // The first look is at once, further ones at each interval, and a hung one is given up after its bound.
 func TestPollLooksAtOnceAndAtEachInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		var looks []time.Duration
-		ready := poll(100*time.Millisecond, 2*time.Second, func(ctx context.Context) bool {
+		ready := poll(100*time.Millisecond, 2*time.Second, func(ctx context.Context) error {
 			looks = append(looks, time.Since(began))
-			if len(looks) == 2 {
+			switch len(looks) {
+			case 2:
 				<-ctx.Done() // hangs: the ticks of this time are not made up for, but one
+			case 4:
+				return nil
 			}
-			return len(looks) == 4
-		})(t.Context())
+			return errors.New("not yet")
+		})(t.Context(), ignore)
 		want := []time.Duration{0, 100 * time.Millisecond, 2100 * time.Millisecond, 2200 * time.Millisecond}
 		if !ready || !slices.Equal(looks, want) {
 			t.Errorf("ready %v after looks at %v, want %v", ready, looks, want)
 		}
 	})
+}
+
+// Poll says what it saw last: not that it was cancelled, but why it had to be.
+func TestPollSaysWhatItSaw(t *testing.T) {
+	for _, c := range []struct {
+		over time.Duration
+		want string
+	}{
+		{50 * time.Millisecond, "no look has come to its end"},
+		{150 * time.Millisecond, "refused"},
+		{1150 * time.Millisecond, "no answer within 1s"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), c.over)
+			defer cancel()
+			looks := 0
+			var seen error
+			poll(100*time.Millisecond, time.Second, func(ctx context.Context) error {
+				if looks++; looks == 1 {
+					select {
+					case <-time.After(90 * time.Millisecond):
+						return errors.New("refused")
+					case <-ctx.Done():
+						return ctx.Err()
+					}
+				}
+				<-ctx.Done()
+				return ctx.Err()
+			})(ctx, func(err error) { seen = err })
+			if seen == nil || seen.Error() != c.want {
+				t.Errorf("after %v: %v, want %q", c.over, seen, c.want)
+			}
+		})
+	}
 }
 
 func TestPollEndsWithItsContext(t *testing.T) {
@@ -37,7 +79,7 @@ func TestPollEndsWithItsContext(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 250*time.Millisecond)
 		defer cancel()
 		looks := 0
-		ready := poll(100*time.Millisecond, time.Second, func(context.Context) bool { looks++; return false })(ctx)
+		ready := poll(100*time.Millisecond, time.Second, func(context.Context) error { looks++; return io.EOF })(ctx, ignore)
 		if ready || looks != 3 || time.Since(began) != 250*time.Millisecond {
 			t.Errorf("ready %v, %d looks, over after %v; want false, 3, 250ms", ready, looks, time.Since(began))
 		}
@@ -50,12 +92,12 @@ func TestTCPLook(t *testing.T) {
 		t.Fatal(err)
 	}
 	address := tcp.Addr().String()
-	if !tcpLook(address)(t.Context()) {
-		t.Errorf("%s: not ready while somebody listens", address)
+	if err := tcpLook(address)(t.Context()); err != nil {
+		t.Errorf("%s: %v while somebody listens", address, err)
 	}
 	tcp.Close()
 	for _, address := range []string{address, "no port"} {
-		if tcpLook(address)(t.Context()) {
+		if tcpLook(address)(t.Context()) == nil {
 			t.Errorf("%s: ready while nobody listens", address)
 		}
 	}
@@ -76,17 +118,17 @@ func TestHTTPLook(t *testing.T) {
 	}{{200, true}, {204, true}, {302, true}, {399, true}, {400, false}, {404, false}, {500, false}, {503, false}} {
 		status = c.status
 		for _, url := range []string{server.URL, secure.URL} {
-			if got := httpLook(url)(t.Context()); got != c.ready {
-				t.Errorf("%s: status %d: ready %v, want %v", url, c.status, got, c.ready)
+			if got := httpLook(url)(t.Context()); (got == nil) != c.ready {
+				t.Errorf("%s: status %d: %v, want ready %v", url, c.status, got, c.ready)
 			}
 		}
 	}
 	status = http.StatusOK
 	server.Close()
-	if httpLook(server.URL)(t.Context()) {
+	if httpLook(server.URL)(t.Context()) == nil {
 		t.Error("ready while nobody listens")
 	}
-	if httpLook("://")(t.Context()) {
+	if httpLook("://")(t.Context()) == nil {
 		t.Error("an address that is none is ready")
 	}
 }
@@ -95,7 +137,14 @@ func TestLineProber(t *testing.T) {
 	for _, c := range []struct {
 		written string
 		ready   bool
-	}{{"\n", true}, {"ready\n", true}, {"", false}, {"almost", false}} {
+	}{
+		{"\n", true},
+		{"ready\n", true},
+		{strings.Repeat("long", 100) + "\n", true},
+		{"", false},
+		{"almost", false},
+		{strings.Repeat("long", 100), false},
+	} {
 		r, w, err := os.Pipe()
 		if err != nil {
 			t.Fatal(err)
@@ -104,7 +153,7 @@ func TestLineProber(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.Close()
-		if got := lineProber(r)(t.Context()); got != c.ready {
+		if got := lineProber(r)(t.Context(), ignore); got != c.ready {
 			t.Errorf("%q: ready %v, want %v", c.written, got, c.ready)
 		}
 		r.Close()
@@ -120,7 +169,7 @@ func TestLineProberIsCancelled(t *testing.T) {
 	defer w.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	over := make(chan bool)
-	go func() { over <- lineProber(r)(ctx) }()
+	go func() { over <- lineProber(r)(ctx, ignore) }()
 	cancel()
 	if <-over {
 		t.Error("ready without a line")

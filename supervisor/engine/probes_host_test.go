@@ -123,18 +123,44 @@ func TestHungExecProbeIsKilled(t *testing.T) {
 	}
 }
 
-// Who never becomes ready is stopped at its bound, and its start has failed.
+// Who never becomes ready is stopped at its bound, its start has failed, and it is said what the probe saw last.
 func TestReadinessThatNeverComes(t *testing.T) {
-	r := newRig(t)
-	api := r.add("api", ordering.Worker, "exec sleep 1000").probed(config.Probe{FD: 3})
-	api.Spec.Ready.Timeout = 50 * time.Millisecond
-	r.start()
-	out := r.wait()
-	if out.Code != 1 {
-		t.Errorf("outcome %+v, want code 1", out)
-	}
-	if cause := r.state("api", supervisor.Failed).Cause; !strings.Contains(cause, "not ready within 50ms") {
-		t.Errorf("cause %q", cause)
+	missing, failing, hanging := []string{"./missing"}, []string{"/bin/false"}, []string{"/bin/sleep", "1000"}
+	address := freeAddress(t)
+	for _, c := range []struct {
+		kind  string
+		probe config.Probe
+		exec  []string
+		seen  string
+	}{
+		{"tcp", config.Probe{TCP: address}, nil, "dial tcp " + address + ": connect: connection refused"},
+		{"fd", config.Probe{FD: 3}, nil, "no newline came on its readiness descriptor"},
+		{"notify", config.Probe{Notify: true}, nil, "it did not send READY=1"},
+		{"log", config.Probe{Log: regexp.MustCompile("never")}, nil, "no line of its output matched"},
+		{"exec missing", config.Probe{}, missing, "exec ./missing: no such file or directory"},
+		{"exec failing", config.Probe{}, failing, "exit code 1"},
+		{"exec hanging", config.Probe{}, hanging, "no look has come to its end"},
+	} {
+		t.Run(c.kind, func(t *testing.T) {
+			r := newRig(t)
+			if c.exec != nil {
+				command := r.shell("")
+				command.Argv = c.exec
+				c.probe.Exec = &command
+			}
+			api := r.add("api", ordering.Worker, "exec sleep 1000").probed(c.probe)
+			api.Spec.Ready.Timeout = 300 * time.Millisecond
+			r.start()
+			if out := r.wait(); out.Code != 1 {
+				t.Errorf("outcome %+v, want code 1", out)
+			}
+			if cause := r.state("api", supervisor.Failed).Cause; !strings.Contains(cause, "not ready within 300ms") {
+				t.Errorf("cause %q", cause)
+			}
+			r.find(c.seen, func(rep supervisor.Report) bool {
+				return rep.Kind == supervisor.KindNote && rep.Cause == "api is not ready: "+c.seen
+			})
+		})
 	}
 }
 

@@ -205,6 +205,28 @@ func TestGraceIsWhole(t *testing.T) {
 	})
 }
 
+// Impatience at exact times: a second press within 250 ms is the same one, the next kills workers and gateways in their
+// order while a service has its reserve, and one more kills at once.
+func TestImpatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := new(tree)
+		tr.add("db", ordering.Service, nature{ignores: true, reap: time.Millisecond})
+		tr.add("api", ordering.Worker, nature{ignores: true, reap: time.Millisecond}, "db")
+		tr.add("edge", ordering.Gateway, nature{ignores: true, reap: time.Millisecond}, "api", "db")
+		m, w := tr.world(t)
+		for _, at := range []time.Duration{1000, 1250, 2000, 3000} {
+			time.AfterFunc(at*time.Millisecond, func() { w.box.Put(supervisor.Interrupt{Cause: "test"}) })
+		}
+		out := Run(m, w)
+		w.expect(t, map[string]string{
+			"signal api": "1s", "kill api": "2s", "kill edge": "2.001s", "signal db": "2.002s", "kill db": "3s",
+		})
+		if out.Code != 5 {
+			t.Errorf("outcome %+v, want code 5", out)
+		}
+	})
+}
+
 // A loop that was held up beyond a deadline finds that the worker has left meanwhile, behind other news: it is not
 // killed.
 func TestEventBeforeDeadlineOfTheSameMoment(t *testing.T) {
