@@ -106,13 +106,14 @@ func unescape(s string) string {
 	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
 }
 
-// make makes the cgroup of a run and returns its folder.
-func (g *groups) make(run uint64, name string) (string, error) {
+// make makes the cgroup of a run and returns its folder, or nothing where the kernel refuses one more; that run then does
+// without, as all do where there are no cgroups.
+func (g *groups) make(run uint64, name string) string {
 	dir := filepath.Join(g.root, strings.ReplaceAll(name, "/", "-")+"."+strconv.FormatUint(run, 10))
 	if err := os.Mkdir(dir, 0o755); err != nil {
-		return "", fmt.Errorf("cannot make a cgroup: %w", err)
+		return ""
 	}
-	return dir, nil
+	return dir
 }
 
 // run tells whose cgroup a process is in, from its /proc/PID/cgroup.

@@ -34,6 +34,7 @@ type Reaper struct {
 	// child stays that child's, and the list of children is exact. It is taken before mu, and never across a fork.
 	still   sync.Mutex
 	orphans map[int]uint64 // direct children that are no main process, and whose they are; of still
+	listed  int            // how many children there were when they were listed last; of still
 
 	mu      sync.Mutex
 	closed  bool
@@ -57,7 +58,6 @@ type Reaper struct {
 // run is one life as the reaper knows it.
 type run struct {
 	id     uint64
-	name   string
 	pid    int // 0 while it is being started
 	pidfd  int // -1: none, or reaped
 	group  string
@@ -172,13 +172,14 @@ func (r *Reaper) poke() {
 	}
 }
 
-// batch is how many are reaped before it is decided what that means: many, because to decide costs a look at all
-// children, and bounded, because a tree that forks on and on must not keep us from it.
+// batch is how many are reaped at least, where there are as many, before it is decided what that means.
 const batch = 128
 
-// reap reaps those that have ended, and says whether there may be more.
+// reap reaps those that have ended, and says whether there may be more. It is bounded, because a tree that forks on and
+// on must not keep us from deciding; and by no less than the number of children, because to decide costs a look at all
+// of them, the dead included.
 func (r *Reaper) reap() (more bool) {
-	for range batch {
+	for range max(batch, r.listed) {
 		pid := endedChild()
 		if pid == 0 {
 			return false
@@ -265,6 +266,12 @@ func (x *run) closePidfd() {
 	if x.pidfd >= 0 {
 		unix.Close(x.pidfd)
 		x.pidfd = -1
+	}
+}
+
+func (x *run) removeGroup() {
+	if x.group != "" {
+		removeGroup(x.group)
 	}
 }
 

@@ -276,3 +276,41 @@ func BenchmarkKill1000(b *testing.B) {
 		hold.Close()
 	}
 }
+
+// BenchmarkExitAmong1000 has one come and go while a thousand others stay.
+func BenchmarkExitAmong1000(b *testing.B) {
+	r := newRig(b, false)
+	hold, _ := r.pipe()
+	for range 1000 {
+		r.start(Spec{Argv: []string{"/bin/cat"}, Env: []string{}, Files: toFiles(hold)})
+	}
+	for b.Loop() {
+		r.empty(r.start(Spec{Argv: []string{"/bin/true"}, Env: []string{}}))
+		r.seen = r.seen[:0]
+	}
+}
+
+// TestMarkedTwice has a run marked again while it is found empty, as a late notice of its cgroup does.
+func TestMarkedTwice(t *testing.T) {
+	r := newRig(t, false)
+	hold, release := r.pipe()
+	run := r.start(sh("read x <&3", hold))
+	r.mu.Lock()
+	x := r.runs[run]
+	r.mu.Unlock()
+	release.Close()
+	r.empty(run)
+	r.mu.Lock()
+	r.mark(x)
+	r.mu.Unlock()
+	r.empty(r.start(sh("exit 0")))
+	n := 0
+	for _, e := range r.seen {
+		if e == Event(Empty{Run: run}) {
+			n++
+		}
+	}
+	if n != 1 {
+		t.Errorf("it was called empty %d times", n)
+	}
+}

@@ -36,8 +36,11 @@ func (r *Reaper) settle() {
 // killed.
 func (r *Reaper) settleRun(x *run, adopted []int) (kill bool) {
 	r.mu.Lock()
-	exited, told, killing := x.exited, x.told, x.killing
+	known, exited, told, killing := r.runs[x.id] == x, x.exited, x.told, x.killing
 	r.mu.Unlock()
+	if !known {
+		return false // it was marked once more while it was found empty
+	}
 	if !exited {
 		return killing
 	}
@@ -60,8 +63,8 @@ func (r *Reaper) settleRun(x *run, adopted []int) (kill bool) {
 		}
 	}
 	r.mu.Unlock()
-	if empty && x.group != "" {
-		removeGroup(x.group)
+	if empty {
+		x.removeGroup()
 	}
 	return !empty && killing
 }
@@ -84,6 +87,7 @@ func (r *Reaper) inGroup(x *run) bool {
 // with still held.
 func (r *Reaper) adopted() map[uint64][]int {
 	pids := r.direct()
+	r.listed = len(pids)
 	by := map[uint64][]int{}
 	known := make(map[int]uint64, len(r.orphans))
 	var unknown []int

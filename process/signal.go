@@ -143,9 +143,19 @@ func (r *Reaper) killTrees(runs []*run) {
 		}
 	}
 	// Each is hit before its children are listed: whoever has a SIGKILL pending cannot fork any more.
-	r.walk(r.rootsOf(runs...), func(m stat) {
+	whole := r.walk(r.rootsOf(runs...), func(m stat) {
 		_ = r.sendTo(m, syscall.SIGKILL) // who may not be killed is found in the report of those who are left
 	})
+	if whole {
+		return
+	}
+	// It forks as fast as we look. Those who were hit are reaped before we look again, for the dead are in the way.
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, x := range runs {
+		r.mark(x)
+	}
+	r.poke()
 }
 
 func (r *Reaper) groupOf(x *run) string {

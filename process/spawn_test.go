@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -327,6 +328,7 @@ func TestSpawnerThread(t *testing.T) {
 // TestBootHears sends every signal that is listened to.
 func TestBootHears(t *testing.T) {
 	b := Boot()
+	defer signal.Stop(b.Signals)
 	n := 0
 	for _, s := range listened(os.Getpid() == 1, hasTerminal) {
 		if err := syscall.Kill(os.Getpid(), s.(syscall.Signal)); err != nil {

@@ -47,21 +47,17 @@ func (r *Reaper) Start(s Spec) error {
 
 // begin makes the run known, marks what will be forked, and makes its cgroup.
 func (r *Reaper) begin(s Spec) (*run, error) {
-	x := &run{id: s.Run, name: s.Name, pidfd: -1}
-	if g := r.grouped(); g != nil {
-		dir, err := g.make(s.Run, s.Name)
-		if err != nil {
-			return nil, err
-		}
-		x.group = dir
+	x := &run{id: s.Run, pidfd: -1}
+	if g := r.grouped(); g != nil && s.Run != 0 {
+		x.group = g.make(s.Run, s.Name)
 	}
 	if err := r.tags.set(s.Run); err != nil && x.group == "" {
 		return nil, err // with a cgroup it is only a second mark
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closed || r.runs[s.Run] != nil || r.spawn.run != 0 {
-		removeGroup(x.group)
+	if r.closed || r.runs[s.Run] != nil || r.spawn.run != 0 || s.Run == 0 {
+		x.removeGroup()
 		return nil, fmt.Errorf("cannot start run %d: %s", s.Run, r.refusal())
 	}
 	r.runs[s.Run] = x
@@ -78,8 +74,10 @@ func (r *Reaper) refusal() string {
 		return "the reaper is closed"
 	case r.spawn.run != 0:
 		return "another one is being started"
-	default:
+	case len(r.runs) > 0:
 		return "there is one of that number"
+	default:
+		return "0 is nobody"
 	}
 }
 
@@ -98,7 +96,7 @@ func (r *Reaper) fork(s Spec, path string, x *run) (child, error) {
 	if c, err = fork(s, path, r.null, -1); err != nil {
 		return c, err
 	}
-	removeGroup(x.group)
+	x.removeGroup()
 	r.mu.Lock()
 	x.group = ""
 	r.noGroup = fmt.Errorf("cannot start a child in a cgroup: %w", refused)
@@ -155,7 +153,5 @@ func (r *Reaper) abandon(x *run) {
 	delete(r.runs, x.id)
 	delete(r.pending, x.id)
 	r.mu.Unlock()
-	if x.group != "" {
-		removeGroup(x.group)
-	}
+	x.removeGroup()
 }

@@ -1,13 +1,18 @@
 package process
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -163,7 +168,8 @@ func TestFrozenHearsTerm(t *testing.T) {
 // TestKill kills trees that ignore everything, have left their main process, or fork on and on, and demands that they
 // are empty.
 func TestKill(t *testing.T) {
-	relay := `export RELAY='( exec sh -c "$RELAY" & )'
+	// Each hop writes, so that the relay ends when nobody reads any more, whatever becomes of the test.
+	relay := `export RELAY='echo hop >&3 && ( exec sh -c "$RELAY" & )'
 		sh -c "$RELAY"; sh -c "$RELAY"; sh -c "$RELAY"; echo up >&3; `
 	for name, script := range map[string]string{
 		"alone":         `trap "" TERM; echo up >&3; while :; do read x <&4; done`,
@@ -178,13 +184,29 @@ func TestKill(t *testing.T) {
 				from, say := r.pipe()
 				hold, _ := r.pipe()
 				run := r.start(sh(script, say, hold))
-				r.line(from)
+				say.Close()
+				for range strings.Count(script, "hop")*100 + 1 {
+					r.line(from) // it is well under way
+				}
+				read := make(chan error, 1)
+				go func() {
+					_, err := io.Copy(io.Discard, from)
+					read <- err
+				}()
 				r.Kill(run)
 				r.empty(run)
 				if m := r.Members(run); len(m) != 0 {
 					r.Errorf("members %v", m)
 				}
 				r.Kill(run) // nobody
+				select {
+				case err := <-read:
+					if err != nil {
+						r.Error(err)
+					}
+				case <-time.After(bound):
+					r.Error("somebody still holds the pipe")
+				}
 			})
 		})
 	}
@@ -378,4 +400,54 @@ func TestUnkillable(t *testing.T) {
 func comm(path string) string {
 	name := filepath.Base(path)
 	return name[:min(len(name), 15)]
+}
+
+// TestStrangerInGroup has somebody in the cgroup of a run who is the child of another run's process: when he ends, it is
+// his own parent that reaps him, and only the kernel's notice tells us.
+func TestStrangerInGroup(t *testing.T) {
+	r := newRig(t, true)
+	from, say := r.pipe()
+	hold, release := r.pipe()
+	leave, left := r.pipe()
+	run := r.start(sh("read x <&3", hold))
+	r.mu.Lock()
+	group := r.runs[run].group
+	r.mu.Unlock()
+	script := `sh -c 'echo $$ >"$0/cgroup.procs" && echo in >&3; read x <&4' "$0" & wait; echo reaped >&3; read x <&5`
+	stay, _ := r.pipe()
+	s := sh(script, say, leave, stay)
+	s.Argv = append(s.Argv, group)
+	other := r.start(s)
+	if got := r.line(from); got != "in" {
+		r.Fatalf("got %q", got)
+	}
+	release.Close()
+	if e := r.exited(run); e.Left != 1 {
+		t.Errorf("got %+v, want one left", e)
+	}
+	left.Close()
+	r.line(from)
+	r.empty(run)
+	r.Kill(other)
+	r.empty(other)
+}
+
+// TestForeignProc starts a supervisor in a PID namespace of its own that sees the /proc of another one.
+func TestForeignProc(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can make a namespace")
+	}
+	cmd := exec.Command(self(), "-helper", "boot", "/bin/sh", "-c", "echo $$; (exit 0) & (exit 0) & exit 0")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID}
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		if errors.Is(err, unix.EPERM) {
+			skip(t, "no PID namespace: "+err.Error())
+		}
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if pid := atoi(t, strings.TrimSpace(string(out))); pid > 100 {
+		t.Errorf("its child has the pid %d", pid)
+	}
 }

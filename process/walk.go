@@ -15,18 +15,19 @@ type sight struct {
 }
 
 // rounds bounds how long a tree that changes faster than we look is followed at a time.
-const rounds = 64
+const rounds = 16
 
 // walk visits each living process of the trees below the roots once, before it looks for its children. When somebody
 // dies, his children become ours, maybe behind our back; so it goes round until nobody new was met and nobody died
-// meanwhile. It is called with still held.
-func (r *Reaper) walk(roots func() []int, visit func(stat)) {
+// meanwhile, and says whether it came to that. It is called with still held.
+func (r *Reaper) walk(roots func() []int, visit func(stat)) (whole bool) {
 	met := map[sight]bool{}
 	for range rounds {
 		if !r.round(roots(), met, visit) {
-			return
+			return true
 		}
 	}
+	return false
 }
 
 func (r *Reaper) round(queue []int, met map[sight]bool, visit func(stat)) (again bool) {
@@ -67,7 +68,8 @@ func (s stat) fewer(before stat) bool {
 }
 
 // rootsOf returns a function that lists who stands at the top of the trees of some runs: their main processes, whom we
-// adopted of them, and who is in their cgroups.
+// adopted of them, and who is in their cgroups. Whom we adopted last comes first, for in a tree that flees by forking,
+// that is who lives.
 func (r *Reaper) rootsOf(runs ...*run) func() []int {
 	return func() []int {
 		adopted := r.adopted()
@@ -78,6 +80,7 @@ func (r *Reaper) rootsOf(runs ...*run) func() []int {
 				pids = append(pids, x.pid)
 			}
 			r.mu.Unlock()
+			slices.Reverse(adopted[x.id])
 			pids = append(pids, adopted[x.id]...)
 			if group := r.groupOf(x); group != "" {
 				pids = append(pids, groupMembers(group)...)
