@@ -17,6 +17,9 @@
 // A process that is not enabled has no instances in the model: its variables, env files and working directory need not
 // be there. All else of it is checked, and it carries order.
 //
+// What [defaults] say is meant for those whom it suits: a way to be ready, or to be restarted always, is not for tasks,
+// a pre_drain hook is for gateways. In a process's own table the same is a fault.
+//
 // Strings expand {instance}, {name}, {port}, ${VAR}, ${VAR:-x} and $$. ${VAR} is looked up in the instance's
 // environment as far as it is built (inherited, env_file, env, ours), then in lastout's own, so that clear_env can be
 // combined with single variables that are passed on. `shell` and ready.log are taken as they are written.

@@ -214,6 +214,58 @@ func loadGood(t *testing.T, text string, o LoadOptions) *Config {
 	return c
 }
 
+// TestRestart is the rule of each role, without and with [defaults].
+func TestRestart(t *testing.T) {
+	const processes = `
+[process.worker]
+command = ["./a"]
+[process.task]
+role = "task"
+command = ["./a"]
+[process.own]
+role = "task"
+command = ["./a"]
+restart = "on-failure"
+`
+	for defaults, want := range map[string][3]supervisor.Restart{
+		"":           {supervisor.RestartOnFailure, supervisor.RestartNever, supervisor.RestartOnFailure},
+		"always":     {supervisor.RestartAlways, supervisor.RestartNever, supervisor.RestartOnFailure},
+		"on-failure": {supervisor.RestartOnFailure, supervisor.RestartOnFailure, supervisor.RestartOnFailure},
+		"never":      {supervisor.RestartNever, supervisor.RestartNever, supervisor.RestartOnFailure},
+	} {
+		text := processes
+		if defaults != "" {
+			text = "defaults.restart = \"" + defaults + "\"\n" + text
+		}
+		c := loadGood(t, text, LoadOptions{})
+		got := [3]supervisor.Restart{c.Specs[0].Restart, c.Specs[1].Restart, c.Specs[2].Restart}
+		same(t, "restart with "+defaults, want, got)
+	}
+}
+
+// TestNoFault is what looks odd and is right.
+func TestNoFault(t *testing.T) {
+	c := loadGood(t, `
+[defaults]
+ready = { timeout = "5s" }
+log = { file = "unused.log" }
+backoff = { min = "1s", max = "1s" }
+
+[process.a]
+command = ["./a"]
+
+[process.many]
+command = ["./many"]
+instances = 2
+log = { stdout = "file", file = "many.log" }
+stop = { signal = "RTMIN+3", timeout = "1ns" }
+`, LoadOptions{})
+	same(t, "a bound on readiness, and no way to find it out", supervisor.ReadyExec, c.Specs[0].Ready.Kind)
+	many := c.Processes[1].Instances
+	same(t, "copies share a file", many[0].LogFile, many[1].LogFile)
+	same(t, "stop", []supervisor.StopStep{{Signal: 37, Timeout: 1}}, c.Specs[1].Stop)
+}
+
 // TestTreeName is made of the folder's where the file gives none.
 func TestTreeName(t *testing.T) {
 	for folder, want := range map[string]string{"shop": "shop", "My Shop.v2": "my-shop-v2", "ö": "lastout", "_a": "_a"} {

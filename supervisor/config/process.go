@@ -80,21 +80,6 @@ func (l *loader) build(c *Config, found []*process) {
 
 // specify makes what the machine must know.
 func (l *loader) specify(p *process) {
-	restart := supervisor.RestartOnFailure
-	switch p.t.str("restart", "") {
-	case "always":
-		restart = supervisor.RestartAlways
-		if p.role == ordering.Task && p.own.has("restart") {
-			l.fault(p.t.place("restart"), p.who+`restart: a task that always runs again is never done `+
-				`(did you mean "on-failure", or role = "worker"?)`)
-		}
-	case "never":
-		restart = supervisor.RestartNever
-	case "":
-		if p.role == ordering.Task {
-			restart = supervisor.RestartNever
-		}
-	}
 	onExit := map[string]supervisor.OnExit{
 		"ignore": supervisor.Ignore, "shutdown": supervisor.Shutdown, "shutdown-on-failure": supervisor.ShutdownOnFailure,
 	}
@@ -103,7 +88,7 @@ func (l *loader) specify(p *process) {
 		Role:      p.role,
 		Enabled:   p.enabled,
 		Instances: p.instances,
-		Restart:   restart,
+		Restart:   l.restart(p),
 		Backoff:   l.backoff(p),
 		OnExit:    onExit[p.t.str("on_exit", "shutdown-on-failure")],
 		Ready:     l.readiness(p),
@@ -111,6 +96,29 @@ func (l *loader) specify(p *process) {
 		Hooks:     l.hookBounds(p),
 	}
 	p.built = Process{Name: p.name, Log: l.log(p)}
+}
+
+// restart says when a process is started again. A task that always runs again would never be done; where [defaults] say
+// always, they do not mean tasks.
+func (l *loader) restart(p *process) supervisor.Restart {
+	task := p.role == ordering.Task
+	switch p.t.str("restart", "") {
+	case "always":
+		if task && p.own.has("restart") {
+			l.fault(p.t.place("restart"), p.who+`restart: a task that always runs again is never done `+
+				`(did you mean "on-failure", or role = "worker"?)`)
+		}
+		if !task {
+			return supervisor.RestartAlways
+		}
+	case "on-failure":
+		return supervisor.RestartOnFailure
+	case "":
+		if !task {
+			return supervisor.RestartOnFailure
+		}
+	}
+	return supervisor.RestartNever
 }
 
 func (l *loader) backoff(p *process) supervisor.Backoff {
