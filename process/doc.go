@@ -2,22 +2,37 @@
 //
 // # Who owns wait4
 //
-// The Reaper, and nobody else: no os/exec, no os.Process. SIGCHLD wakes it and is never evidence. It peeks at each
-// zombie (waitid(2) with WNOWAIT), and where that is a run's main process it notes the members of its tree before it
-// reaps it at once; no zombie is held. No lock is held across fork: an exit of a process that is not known yet is kept
-// while a fork is under way.
+// The Reaper, and nobody else: no os/exec, no os.Process. SIGCHLD wakes it and is never evidence. It looks at each
+// zombie (waitid(2) with WNOWAIT) to see whose it is, and reaps it at once; no zombie is held. After a batch it decides
+// what that means. No lock is held across fork: an exit of a process that is not known yet is kept while a fork is under
+// way, so an exec that hangs holds only the thread it hangs on.
 //
 // # Whose child is it
 //
 // lastout is a child subreaper (prctl(2), PR_SET_CHILD_SUBREAPER), so whoever outlives his parent becomes its child.
-// Before each fork the hard limit of RLIMIT_RTTIME is lowered by one step, so that it tells the run: it survives fork,
-// exec, env -i, setuid and file capabilities, and /proc/PID/limits shows it without any ptrace right.
+// Whose he was is told by three marks, in this order:
+//
+//   - his cgroup, where there are any;
+//   - his tag: before each fork the hard limit of RLIMIT_RTTIME is lowered by one step, so that it tells the run; it
+//     survives fork, exec, env -i, setuid and file capabilities, and /proc/PID/limits shows it without any ptrace right;
+//   - his process group, whose number stays taken as long as anybody is in it, for a program that changed its limits.
+//
+// A supervisor below another one goes down in smaller steps, so that the outer one takes all that is left of it for the
+// run it was. On a third level only cgroups tell that. Whose a process is that is not our own child, is whose the child
+// of ours above it is; its own marks count for nothing, because anybody may lower his limits.
 //
 // # Is a tree empty
 //
-// With cgroup v2 each run has a cgroup of its own; it is empty when cgroup.events says populated 0 and the main process
-// is reaped. Without, a tree is empty exactly when no direct child of lastout, zombies included, is attributed to the
-// run, with no reap between reading and deciding.
+// A tree is empty when the main process is reaped and no direct child of ours, zombies included, is attributed to the
+// run, with no reap between reading and deciding: who flees by double forks is always the child of somebody who is. With
+// cgroup v2 the run's cgroup.events must say populated 0 besides. What left the tree on request (docker run, systemd-run)
+// is nobody's.
+//
+// # The end of a tree
+//
+// Kill hits each process before its children are listed, for whoever has a SIGKILL pending cannot fork any more, and
+// looks again at each reap until the tree is empty; with cgroups cgroup.kill does it, also to whom kill(2) may not. A
+// process that may not be killed keeps its run from being empty, and nothing else.
 //
 // # The main thread
 //
