@@ -47,8 +47,9 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("..", "..", "testdata", "script"),
 		Setup: func(env *testscript.Env) error {
-			// The name of the tree is that of its folder, and control groups are named after it.
-			env.Vars = append(env.Vars, "TEST_TOKEN="+env.WorkDir, "EXAMPLE="+abs(t, "../../config.example.toml"))
+			// The race detector makes each program sleep for a second at its end, unless it is told not to.
+			env.Vars = append(env.Vars, "TEST_TOKEN="+env.WorkDir, "EXAMPLE="+abs(t, "../../config.example.toml"),
+				"GORACE=atexit_sleep_ms=0")
 			env.Values["lives"] = map[string]*life{}
 			return nil
 		},
@@ -169,7 +170,7 @@ func clear(l *life, pipe *os.File) {
 // environ is the script's environment.
 func environ(ts *testscript.TestScript) []string {
 	var env []string
-	for _, name := range []string{"PATH", "HOME", "WORK", "TMPDIR", "TEST_TOKEN", "DEMO_PORT", "DEMO_NAME", "LASTOUT_GRACE", "LASTOUT_NO_CGROUP"} {
+	for _, name := range []string{"PATH", "HOME", "WORK", "TMPDIR", "TEST_TOKEN", "GORACE", "DEMO_PORT", "DEMO_NAME"} {
 		if value := ts.Getenv(name); value != "" {
 			env = append(env, name+"="+value)
 		}
