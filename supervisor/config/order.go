@@ -24,12 +24,12 @@ func (l *loader) order(c *Config, found []*process) {
 	c.Graph = graph
 }
 
-// once refuses a name that stands twice in an array of names.
+// once warns of a name that stands twice in an array of names: that changes nothing, and was hardly meant.
 func (l *loader) once(p *process, key string) {
 	seen := map[string]bool{}
 	for _, item := range p.t.list(key) {
 		if seen[item.s] {
-			l.fault(item.at, p.who+fmt.Sprintf("%s: %q is there twice", key, item.s))
+			l.warn(item.at, "%s%s: %q is there twice", p.who, key, item.s)
 		}
 		seen[item.s] = true
 	}
