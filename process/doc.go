@@ -4,8 +4,8 @@
 //
 // The Reaper, and nobody else: no os/exec, no os.Process. SIGCHLD wakes it and is never evidence. It looks at each
 // zombie (waitid(2) with WNOWAIT) to see whose it is, and reaps it at once; no zombie is held. After a batch it decides
-// what that means. No lock is held across fork: an exit of a process that is not known yet is kept while a fork is under
-// way, so an exec that hangs holds only the thread it hangs on.
+// what that means. No lock is held across fork: an exit of a process that is not known yet is kept while a fork is
+// under way, so an exec that hangs holds only the thread it hangs on.
 //
 // # Whose child is it
 //
@@ -14,7 +14,7 @@
 //
 //   - his cgroup, where there are any;
 //   - his tag: before each fork the hard limit of RLIMIT_RTTIME is lowered by one step, so that it tells the run; it
-//     survives fork, exec, env -i, setuid and file capabilities, and /proc/PID/limits shows it without any ptrace right;
+//     survives fork, exec, env -i, setuid and file capabilities, and /proc/PID/limits shows it without ptrace rights;
 //   - his process group, whose number stays taken as long as anybody is in it, for a program that changed its limits.
 //
 // A supervisor below another one goes down in smaller steps, so that the outer one takes all that is left of it for the
@@ -24,9 +24,9 @@
 // # Is a tree empty
 //
 // A tree is empty when the main process is reaped and no direct child of ours, zombies included, is attributed to the
-// run, with no reap between reading and deciding: who flees by double forks is always the child of somebody who is. With
-// cgroup v2 the run's cgroup.events must say populated 0 besides. What left the tree on request (docker run, systemd-run)
-// is nobody's.
+// run, with no reap between reading and deciding: who flees by double forks is always the child of somebody who is.
+// With cgroup v2 the run's cgroup.events must say populated 0 besides. What left the tree on request (docker run,
+// systemd-run) is nobody's.
 //
 // # The end of a tree
 //

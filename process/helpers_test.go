@@ -175,7 +175,8 @@ func helpRoot() int {
 	return helpHold()
 }
 
-// helpTell sends its arguments as one datagram to the address in NOTIFY_SOCKET, with a descriptor along where 3 is open.
+// helpTell sends its arguments as one datagram to the address in NOTIFY_SOCKET, with a descriptor along where 3 is
+// open.
 func helpTell(args []string) int {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

@@ -30,8 +30,8 @@ type Notify struct {
 // maxMessage is the longest datagram that is read; systemd's own bound is the same.
 const maxMessage = 4096
 
-// ListenNotify opens a socket for a run, before it starts. f is called with each message, by one goroutine at a time, if
-// its sender belongs to the tree of the run; or, where the sender has ended already, as a command called by a shell
+// ListenNotify opens a socket for a run, before it starts. f is called with each message, by one goroutine at a time,
+// if its sender belongs to the tree of the run; or, where the sender has ended already, as a command called by a shell
 // script mostly has, if it had our own user or root.
 func ListenNotify(run uint64, r *Reaper, f func(Message)) (*Notify, error) {
 	addr := fmt.Sprintf("@lastout/%d/%d/%s", r.proc.own, run, rand.Text())

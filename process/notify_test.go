@@ -57,8 +57,8 @@ func TestNotify(t *testing.T) {
 	})
 }
 
-// TestNotifyRefuses is told by another run, and by somebody who is nobody's; what comes after them from the right one is
-// the first that is taken.
+// TestNotifyRefuses is told by another run, and by somebody who is nobody's; what comes after them from the right one
+// is the first that is taken.
 func TestNotifyRefuses(t *testing.T) {
 	inBothModes(t, func(r *rig) {
 		hold, release := r.pipe()

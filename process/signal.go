@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Signal sends a signal to the main process of a run or to the rest of its tree, and SIGCONT behind it, so that a frozen
-// process hears it. It is no error that nobody is there.
+// Signal sends a signal to the main process of a run or to the rest of its tree, and SIGCONT behind it, so that a
+// frozen process hears it. It is no error that nobody is there.
 func (r *Reaper) Signal(run uint64, sig syscall.Signal, scope Scope) error {
 	if scope == Leader {
 		r.mu.Lock()

@@ -172,8 +172,8 @@ func TestLookPath(t *testing.T) {
 	}
 }
 
-// TestChildIsClean starts a supervisor under what a careless parent may leave: every signal blocked or ignored, and open
-// descriptors. Nothing of it may reach a child.
+// TestChildIsClean starts a supervisor under what a careless parent may leave: every signal blocked or ignored, and
+// open descriptors. Nothing of it may reach a child.
 func TestChildIsClean(t *testing.T) {
 	open, err := os.Open(os.DevNull)
 	if err != nil {
@@ -216,7 +216,7 @@ func underBlockedSignals(t *testing.T, f func() ([]byte, error)) string {
 	return string(out)
 }
 
-// TestChildHasOwnGroup looks at process group, standard descriptors, environment, folder and limits.
+// TestChildGets looks at process group, standard descriptors, environment, folder and limits.
 func TestChildGets(t *testing.T) {
 	dir := publicDir(t)
 	plain, err := exec.Command("/bin/sh", "-c", "ulimit -Sn; ulimit -Hn").Output()
@@ -225,7 +225,8 @@ func TestChildGets(t *testing.T) {
 	}
 	inBothModes(t, func(r *rig) {
 		from, say := r.pipe()
-		script := `out=$(readlink /proc/$$/fd/1); { set -- $(cat /proc/$$/stat); [ $5 = $$ ] && [ $6 != $$ ] && echo group of its own
+		script := `out=$(readlink /proc/$$/fd/1); {
+			set -- $(cat /proc/$$/stat); [ $5 = $$ ] && [ $6 != $$ ] && echo group of its own
 			echo "$(readlink /proc/$$/fd/0) $out $(readlink /proc/$$/fd/2)"
 			echo "$A $PWD $0"; ulimit -Sn; ulimit -Hn; echo end; } >&3`
 		run := r.start(Spec{
@@ -237,7 +238,8 @@ func TestChildGets(t *testing.T) {
 			got = append(got, l)
 		}
 		r.empty(run)
-		want := "group of its own\n/dev/null /dev/null /dev/null\nb c " + dir + " /bin/sh\n" + strings.TrimSpace(string(plain))
+		want := "group of its own\n/dev/null /dev/null /dev/null\n" +
+			"b c " + dir + " /bin/sh\n" + strings.TrimSpace(string(plain))
 		if s := strings.Join(got, "\n"); s != want {
 			r.Errorf("got\n%s\nwant\n%s", s, want)
 		}

@@ -12,8 +12,8 @@ import (
 func itoa(n int) string { return strconv.Itoa(n) }
 
 // Start starts a child and returns when its program runs, or why it does not. Run numbers rise, over all that this
-// program ever starts. It is called on the Spawner's thread, by one goroutine at a time; an exec that hangs holds nobody
-// else.
+// program ever starts. It is called on the Spawner's thread, by one goroutine at a time; an exec that hangs holds
+// nobody else.
 func (r *Reaper) Start(s Spec) error {
 	if len(s.Argv) == 0 {
 		return errors.New("exec: no program named")

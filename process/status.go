@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// clockTicks is how /proc counts CPU time: per second, USER_HZ, the same on every platform that Go has (proc_pid_stat(5)).
+// clockTicks is how /proc counts CPU time: per second, USER_HZ, the same on every platform that Go has
+// (proc_pid_stat(5)).
 const clockTicks = 100
 
 // Status is what a process is and uses.

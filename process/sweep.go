@@ -71,7 +71,8 @@ func (r *Reaper) sweepOn() []Member {
 	return left
 }
 
-// strays lists the direct children that belong to no living run, and notes whose they were. It is called with still held.
+// strays lists the direct children that belong to no living run, and notes whose they were. It is called with still
+// held.
 func (r *Reaper) strays(whose map[int]uint64) []int {
 	adopted := r.adopted()
 	r.mu.Lock()

@@ -61,8 +61,8 @@ func (r *Reaper) round(queue []int, met map[sight]bool, visit func(stat)) (again
 	return again
 }
 
-// fewer says that somebody who may have had children has ended since: the process, or one of its threads, whose children
-// then go to another one.
+// fewer says that somebody who may have had children has ended since: the process, or one of its threads, whose
+// children then go to another one.
 func (s stat) fewer(before stat) bool {
 	return s.dead() || s.threads < before.threads || s.state == 'Z' && before.state != 'Z'
 }

@@ -36,8 +36,8 @@ func enterWorld() {
 	}
 }
 
-// TestWorlds runs all other tests once more as an unprivileged user (in a cgroup that was delegated to it, where that can
-// be had), and as PID 1 of a PID namespace.
+// TestWorlds runs all other tests once more as an unprivileged user (in a cgroup that was delegated to it, where that
+// can be had), and as PID 1 of a PID namespace.
 func TestWorlds(t *testing.T) {
 	if world := os.Getenv(worldVar); world != "" {
 		t.Skipf("this is the world %q already", world)
