@@ -75,7 +75,7 @@ func (w *witness) checkHooks() {
 	}
 	for _, r := range w.ordered {
 		begun := r.spawned || r.hooks[supervisor.PreStart] != nil
-		if begun && !r.lost && w.spec(r.inst).Hooks[supervisor.PostStop] > 0 && r.hooks[supervisor.PostStop] == nil {
+		if begun && w.spec(r.inst).Hooks[supervisor.PostStop] > 0 && r.hooks[supervisor.PostStop] == nil {
 			w.failf("hooks: post_stop did not run for run %d of %s", r.run, w.name(r.inst))
 		}
 	}
@@ -106,6 +106,9 @@ func (w *witness) checkOutcome() {
 	w.sameNames("lost", o.Lost, lost)
 	w.sameNames("failed", o.Failed, failed)
 	w.sameNames("survived", o.Survived, w.survivors)
+	if len(w.survivors) > 0 && !w.swept {
+		w.failf("rule: %q survived, and nobody tried to kill them", w.survivors)
+	}
 	class := 0
 	switch {
 	case w.level == supervisor.Forced:
@@ -126,7 +129,7 @@ func (w *witness) checkOutcome() {
 // startFailed says whether a start failed for good, or all had ended and one had failed.
 func (w *witness) startFailed() bool {
 	for _, i := range w.failedUp {
-		if r := w.last[i]; w.allOver || r == nil || !r.ready {
+		if r := w.last[i]; w.allOver || w.outcome.Trigger != "" || r == nil || !r.ready {
 			return true
 		}
 	}

@@ -22,6 +22,7 @@ type kernel struct {
 	hooks    map[supervisor.Run]*hook
 	lives    map[supervisor.Inst]uint64 // how many runs the instance had
 	sweeps   uint64
+	ended    uint64 // events that were the last of their kind, for stale
 	strays   []stray
 }
 
@@ -222,7 +223,8 @@ func (k *kernel) gone(c *child) supervisor.Event {
 
 // stale sends an event of a life that is over once more, now and then, much too late.
 func (k *kernel) stale(ev supervisor.Event) {
-	r := stream(k.plan.seed, forStale, uint64(k.seq))
+	k.ended++
+	r := stream(k.plan.seed, forStale, k.ended)
 	if chance(r, 4) && !k.plan.cut.has(cutStale) {
 		k.after(pick(r, 0, upTo(r, 100*ms), upTo(r, 10*s)), func() supervisor.Event { return ev })
 	}

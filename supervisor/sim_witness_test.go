@@ -2,6 +2,7 @@ package supervisor_test
 
 import (
 	"fmt"
+	"syscall"
 	"time"
 
 	"lastout/ordering"
@@ -45,8 +46,8 @@ type witness struct {
 	pressedAt   supervisor.Instant
 	mustKill    []*run
 	survivors   []string
-	swept       bool
-	before      int // how often the hooks of the whole tree ran
+	swept       bool // with SIGKILL
+	before      int  // how often the hooks of the whole tree ran
 	after       int
 	finished    bool
 	outcome     supervisor.Outcome
@@ -168,7 +169,7 @@ func (w *witness) event(now supervisor.Instant, ev supervisor.Event) {
 			h.ended = true
 		}
 	case supervisor.Swept:
-		w.swept, w.survivors = true, ev.Left
+		w.survivors = ev.Left
 	case supervisor.Begin, supervisor.Tick:
 	}
 }
@@ -224,6 +225,10 @@ func (w *witness) action(a supervisor.Action) {
 	case supervisor.StopHook:
 		w.onStopHook(a)
 	case supervisor.Sweep:
+		w.swept = w.swept || a.Signal == syscall.SIGKILL
+		if w.said == supervisor.Forced && a.Signal != syscall.SIGKILL {
+			w.failf("impatience: a sweep with %v in a forced shutdown", a.Signal)
+		}
 	case supervisor.Say:
 		w.report(a.Report)
 	case supervisor.Finish:
