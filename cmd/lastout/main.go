@@ -19,8 +19,13 @@ func main() { os.Exit(start(os.Args)) }
 // the kernel, so nothing comes before it. The other verbs keep the usual meaning of Ctrl-C.
 func start(args []string) int {
 	p := &program{stdout: os.Stdout, stderr: os.Stderr}
-	if len(args) > 1 && args[1] == "run" {
-		p.boot = process.Boot()
+	if len(args) > 1 {
+		switch args[1] {
+		case "run":
+			p.boot = process.Boot()
+		case "--version", "-v":
+			args = []string{args[0], "version"}
+		}
 	}
 	return p.main(args)
 }

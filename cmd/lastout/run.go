@@ -49,6 +49,9 @@ func (p *program) run(c *cli.Context) error {
 	if err := noArguments(c); err != nil {
 		return err
 	}
+	if p.boot == nil { // the verb did not come first
+		p.boot = process.Boot()
+	}
 	cfg, err := load(c)
 	if err != nil {
 		return err
