@@ -136,5 +136,5 @@ const (
 type Facts struct {
 	PID    int
 	Exit   *Exit
-	Reason string // "shutdown", "crash", "exit", "not ready", "start failed"
+	Reason string // "shutdown", "crash", "exit", "not ready", "start failed", "lost"
 }

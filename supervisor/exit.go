@@ -13,6 +13,7 @@ const (
 	reasonExit     = "exit"
 	reasonNotReady = "not ready"
 	reasonStart    = "start failed"
+	reasonLost     = "lost"
 )
 
 // exited takes in that the main process was reaped. Others of its tree may live on: only Gone ends the run.
@@ -73,7 +74,7 @@ func (m *Machine) gone(ev Gone) {
 	if i == nil {
 		return
 	}
-	if i.state == Lost {
+	if i.lost {
 		m.note(i, "is gone after all, having been declared lost")
 		return
 	}
@@ -105,15 +106,17 @@ func (m *Machine) over(i *instance) {
 	m.startHook(i, PostStop)
 }
 
-// begun says whether there is something for post_stop to clear up.
+// begun says whether there is something for post_stop to clear up; a spawn that never answered may have succeeded.
 func (i *instance) begun() bool {
 	_, prepared := i.proc.spec.Hooks[PreStart]
-	return i.ran || prepared
+	return i.ran || prepared || i.lost
 }
 
 // whyOver is what hooks are told of how a run came to its end.
 func (i *instance) whyOver() string {
 	switch {
+	case i.lost:
+		return reasonLost
 	case i.reason == reasonNotReady:
 		return reasonNotReady
 	case i.fault != "":
@@ -130,6 +133,9 @@ func (i *instance) whyOver() string {
 // verdict says what becomes of an instance whose run is over.
 func (m *Machine) verdict(i *instance) {
 	switch {
+	case i.lost:
+		m.enter(i, Lost, i.whyLost, never)
+		m.failedForGood(i, i.whyLost)
 	case i.fault != "":
 		m.ended(i, false, i.fault)
 	case i.freed && i.exit.OK():
@@ -179,7 +185,8 @@ func (m *Machine) fail(i *instance, cause string) {
 }
 
 // lose gives a run up that outlived the bound of SIGKILL, or whose spawn never answers. It counts as gone, is said
-// aloud, and everything else goes on. post_stop does not run: what it would clear away may be in use.
+// aloud, and everything else goes on; its post_stop hook is told that the run is lost, for what it clears away may be
+// in use.
 func (m *Machine) lose(i *instance, cause string) {
 	m.stopHook(i, "the run is lost")
 	r := i.report(KindLost)
@@ -188,9 +195,8 @@ func (m *Machine) lose(i *instance, cause string) {
 	if i.state == Killing { // a spawn under way must still answer, so that it can be killed then
 		m.do(Forget{Inst: i.inst(), Run: i.run})
 	}
-	i.lost = true
-	m.enter(i, Lost, cause, never)
-	m.failedForGood(i, cause)
+	i.lost, i.whyLost = true, cause
+	m.over(i)
 }
 
 // failedForGood counts a failure of the tree while it is up, and lets it trigger the shutdown where that is wanted.

@@ -19,6 +19,7 @@ type instance struct {
 	attempts int   // restarts since a run lived long enough
 	needed   bool  // it needed SIGKILL in a shutdown
 	lost     bool
+	whyLost  string
 }
 
 // life is what is known of one run. It is made anew for each.

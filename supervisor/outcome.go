@@ -48,7 +48,7 @@ func (m *Machine) class(o Outcome) int {
 		return 4
 	case len(o.Killed) > 0:
 		return 3
-	case m.unstarted || m.shutdown.allOver && m.failures > 0:
+	case m.unstarted || m.failures > 0 && (m.shutdown.allOver || m.shutdown.trigger != nil):
 		return 1
 	default:
 		return 0

@@ -130,7 +130,7 @@ func (m *Machine) spawned(ev Spawned) {
 		return
 	}
 	switch {
-	case i.state == Lost:
+	case i.lost:
 		// The spawn was given up and succeeded all the same. It must not stay, and the sweep shall find it.
 		i.ran, i.pid = true, ev.PID
 		m.sayKill(i, "runs although its spawn was given up", never)
