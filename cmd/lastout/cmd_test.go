@@ -100,32 +100,93 @@ func TestHelpTopics(t *testing.T) {
 
 // Whatever the machine may report has a line of its own, and none of them is the fallback.
 func TestDescribe(t *testing.T) {
+	type r = supervisor.Report
 	exit := &supervisor.Exit{Code: 3}
 	for _, test := range []struct {
 		report supervisor.Report
 		level  zerolog.Level
 		want   string
 	}{
-		{supervisor.Report{Kind: supervisor.KindState, From: supervisor.Running, State: supervisor.Ready}, zerolog.InfoLevel, "api.1 is ready"},
-		{supervisor.Report{Kind: supervisor.KindState, From: supervisor.InBackoff, State: supervisor.Failed, Cause: "exit code 3"}, zerolog.ErrorLevel, "api.1 failed: exit code 3"},
-		{supervisor.Report{Kind: supervisor.KindState, From: supervisor.Stopping, State: supervisor.Stopped}, zerolog.InfoLevel, "api.1 has left"},
-		{supervisor.Report{Kind: supervisor.KindState, From: supervisor.Waiting, State: supervisor.Stopped}, zerolog.DebugLevel, "api.1 is not started any more"},
-		{supervisor.Report{Kind: supervisor.KindSignal, Signal: 15, Bound: 10 * time.Second}, zerolog.InfoLevel, "api.1 gets SIGTERM, 10.0s at most"},
-		{supervisor.Report{Kind: supervisor.KindSignal, Signal: 15, Scope: supervisor.Rest, Bound: supervisor.Forever}, zerolog.InfoLevel, "what api.1 left behind gets SIGTERM"},
-		{supervisor.Report{Kind: supervisor.KindCommand, Bound: time.Second}, zerolog.InfoLevel, "api.1 is told to leave by its stop command, 1.00s at most"},
-		{supervisor.Report{Kind: supervisor.KindKill, Cause: "too slow"}, zerolog.WarnLevel, "api.1 gets SIGKILL: too slow"},
-		{supervisor.Report{Kind: supervisor.KindExit, Exit: exit}, zerolog.WarnLevel, "api.1 ended: exit 3"},
-		{supervisor.Report{Kind: supervisor.KindExit, Exit: exit, Asked: true, Left: 2}, zerolog.InfoLevel, "api.1 ended: exit 3; 2 descendants of it still live"},
-		{supervisor.Report{Kind: supervisor.KindGone}, zerolog.DebugLevel, "api.1 is gone with all its descendants"},
-		{supervisor.Report{Kind: supervisor.KindLost}, zerolog.ErrorLevel, "api.1 is lost: it outlived SIGKILL"},
-		{supervisor.Report{Kind: supervisor.KindHook, Hook: supervisor.PreStop, Step: 1, Cause: "exit code 1"}, zerolog.WarnLevel, "hook pre_stop of api.1 failed: exit code 1"},
-		{supervisor.Report{Kind: supervisor.KindRetry, Attempt: 2, Bound: 200 * time.Millisecond}, zerolog.WarnLevel, "api.1 is started again in 200ms (attempt 2)"},
-		{supervisor.Report{Kind: supervisor.KindFree, Cause: "leave", After: []string{"edge"}}, zerolog.DebugLevel, "api may leave now, after edge"},
-		{supervisor.Report{Kind: supervisor.KindWaiting, After: []string{"a", "b"}, Bound: 3 * time.Second}, zerolog.InfoLevel, "waiting for a, b, for 3.00s more at most"},
-		{supervisor.Report{Kind: supervisor.KindPhase, Phase: supervisor.Announcing, Cause: "SIGTERM", Bound: supervisor.Forever}, zerolog.InfoLevel, "shutting down (SIGTERM)"},
-		{supervisor.Report{Kind: supervisor.KindStrays, After: []string{"pid 7 (x)"}, Signal: 9}, zerolog.WarnLevel, "SIGKILL to descendants of nobody that lives: pid 7 (x)"},
-		{supervisor.Report{Kind: supervisor.KindNote, Cause: "look"}, zerolog.WarnLevel, "api.1: look"},
-		{supervisor.Report{Kind: supervisor.KindFinish, Outcome: &supervisor.Outcome{Code: 3}}, zerolog.DebugLevel, "exit code 3"},
+		{
+			r{Kind: supervisor.KindState, From: supervisor.Running, State: supervisor.Ready},
+			zerolog.InfoLevel, "api.1 is ready",
+		},
+		{
+			r{Kind: supervisor.KindState, From: supervisor.InBackoff, State: supervisor.Failed, Cause: "exit code 3"},
+			zerolog.ErrorLevel, "api.1 failed: exit code 3",
+		},
+		{
+			r{Kind: supervisor.KindState, From: supervisor.Stopping, State: supervisor.Stopped},
+			zerolog.InfoLevel, "api.1 has left",
+		},
+		{
+			r{Kind: supervisor.KindState, From: supervisor.Waiting, State: supervisor.Stopped},
+			zerolog.DebugLevel, "api.1 is not started any more",
+		},
+		{
+			r{Kind: supervisor.KindSignal, Signal: 15, Bound: 10 * time.Second},
+			zerolog.InfoLevel, "api.1 gets SIGTERM, 10.0s at most",
+		},
+		{
+			r{Kind: supervisor.KindSignal, Signal: 15, Scope: supervisor.Rest, Bound: supervisor.Forever},
+			zerolog.InfoLevel, "what api.1 left behind gets SIGTERM",
+		},
+		{
+			r{Kind: supervisor.KindCommand, Bound: time.Second},
+			zerolog.InfoLevel, "api.1 is told to leave by its stop command, 1.00s at most",
+		},
+		{
+			r{Kind: supervisor.KindKill, Cause: "too slow"},
+			zerolog.WarnLevel, "api.1 gets SIGKILL: too slow",
+		},
+		{
+			r{Kind: supervisor.KindExit, Exit: exit},
+			zerolog.WarnLevel, "api.1 ended: exit 3",
+		},
+		{
+			r{Kind: supervisor.KindExit, Exit: exit, Asked: true, Left: 2},
+			zerolog.InfoLevel, "api.1 ended: exit 3; 2 descendants of it still live",
+		},
+		{
+			r{Kind: supervisor.KindGone},
+			zerolog.DebugLevel, "api.1 is gone with all its descendants",
+		},
+		{
+			r{Kind: supervisor.KindLost},
+			zerolog.ErrorLevel, "api.1 is lost: it outlived SIGKILL",
+		},
+		{
+			r{Kind: supervisor.KindHook, Hook: supervisor.PreStop, Step: 1, Cause: "exit code 1"},
+			zerolog.WarnLevel, "hook pre_stop of api.1 failed: exit code 1",
+		},
+		{
+			r{Kind: supervisor.KindRetry, Attempt: 2, Bound: 200 * time.Millisecond},
+			zerolog.WarnLevel, "api.1 is started again in 200ms (attempt 2)",
+		},
+		{
+			r{Kind: supervisor.KindFree, Cause: "leave", After: []string{"edge"}},
+			zerolog.DebugLevel, "api may leave now, after edge",
+		},
+		{
+			r{Kind: supervisor.KindWaiting, After: []string{"a", "b"}, Bound: 3 * time.Second},
+			zerolog.InfoLevel, "waiting for a, b, for 3.00s more at most",
+		},
+		{
+			r{Kind: supervisor.KindPhase, Phase: supervisor.Announcing, Cause: "SIGTERM", Bound: supervisor.Forever},
+			zerolog.InfoLevel, "shutting down (SIGTERM)",
+		},
+		{
+			r{Kind: supervisor.KindStrays, After: []string{"pid 7 (x)"}, Signal: 9},
+			zerolog.WarnLevel, "SIGKILL to descendants of nobody that lives: pid 7 (x)",
+		},
+		{
+			r{Kind: supervisor.KindNote, Cause: "look"},
+			zerolog.WarnLevel, "api.1: look",
+		},
+		{
+			r{Kind: supervisor.KindFinish, Outcome: &supervisor.Outcome{Code: 3}},
+			zerolog.DebugLevel, "exit code 3",
+		},
 	} {
 		test.report.Process, test.report.Instance = "api", "api.1"
 		level, text := describe(test.report)
@@ -134,7 +195,8 @@ func TestDescribe(t *testing.T) {
 		}
 	}
 	for _, level := range []supervisor.Level{supervisor.Urgent, supervisor.Forced} {
-		if _, text := describe(supervisor.Report{Kind: supervisor.KindLevel, Level: level, Cause: "SIGINT"}); !strings.HasPrefix(text, "SIGINT ") {
+		_, text := describe(r{Kind: supervisor.KindLevel, Level: level, Cause: "SIGINT"})
+		if !strings.HasPrefix(text, "SIGINT ") {
 			t.Errorf("level %d: %q", level, text)
 		}
 	}

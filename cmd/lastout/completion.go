@@ -8,7 +8,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"lastout/cmd/lastout/help"
-	"lastout/ordering"
 )
 
 func (p *program) completionCommand() *cli.Command {
@@ -86,7 +85,10 @@ func verbOf(c *cli.Command, path ...string) verbWords {
 		if !ok {
 			continue
 		}
-		w := flagWords{value: doc.TakesValue(), values: flagValues[f.Names()[0]]}
+		w := flagWords{value: doc.TakesValue()}
+		if _, choice, _ := strings.Cut(doc.GetUsage(), "`"); strings.Contains(choice, "|") {
+			w.values = strings.Split(strings.TrimSuffix(choice, "`"), "|")
+		}
 		w.usage = strings.NewReplacer("`", "").Replace(doc.GetUsage())
 		if s, ok := f.(*cli.StringFlag); ok {
 			w.files = s.TakesFile
@@ -102,19 +104,14 @@ func verbOf(c *cli.Command, path ...string) verbWords {
 	return v
 }
 
-// flagValues are the values of flags that know no others.
-var flagValues = map[string][]string{
-	"output": {"text", "json"}, "which": {ordering.StartGraph, ordering.StopGraph}, "format": {"dot", "mermaid"},
-	"log-level": {"debug", "info", "warn", "error"}, "log-format": {"auto", "text", "json"},
-}
-
 // bashCompletion knows verbs, flags and what follows them.
 func bashCompletion(words []verbWords) string {
 	var b strings.Builder
 	b.WriteString("# bash completion for lastout\n_lastout() {\n" +
 		"\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} verb=${COMP_WORDS[1]}\n" +
 		"\tCOMPREPLY=()\n\tif [ \"$COMP_CWORD\" -eq 1 ]; then\n")
-	fmt.Fprintf(&b, "\t\tCOMPREPLY=($(compgen -W '%s' -- \"$cur\"))\n\t\treturn\n\tfi\n", strings.Join(topVerbs(words), " "))
+	fmt.Fprintf(&b, "\t\tCOMPREPLY=($(compgen -W '%s' -- \"$cur\"))\n\t\treturn\n\tfi\n",
+		strings.Join(topVerbs(words), " "))
 	b.WriteString("\tcase \"$prev\" in\n")
 	for _, f := range valueFlags(words) {
 		reply := "-f"
@@ -129,7 +126,8 @@ func bashCompletion(words []verbWords) string {
 		fmt.Fprintf(&b, "\t'%s'*) words='%s' ;;\n", strings.Join(v.path, " ")+" ", strings.Join(list, " "))
 	}
 	b.WriteString("\tesac\n\tCOMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n" +
-		"\t[ ${#COMPREPLY[@]} -gt 0 ] || COMPREPLY=($(compgen -f -- \"$cur\"))\n}\ncomplete -o filenames -F _lastout lastout\n")
+		"\t[ ${#COMPREPLY[@]} -gt 0 ] || COMPREPLY=($(compgen -f -- \"$cur\"))\n}\n" +
+		"complete -o filenames -F _lastout lastout\n")
 	return b.String()
 }
 
@@ -177,7 +175,8 @@ func fishCompletion(words []verbWords) string {
 		if len(v.path) > 1 {
 			parent = "__fish_seen_subcommand_from " + v.path[0]
 		}
-		fmt.Fprintf(&b, "complete -c lastout -n %s -a %s -d %s\n", fishQuote(parent), v.path[len(v.path)-1], fishQuote(v.usage))
+		last := v.path[len(v.path)-1]
+		fmt.Fprintf(&b, "complete -c lastout -n %s -a %s -d %s\n", fishQuote(parent), last, fishQuote(v.usage))
 		for _, f := range v.flags {
 			fmt.Fprintf(&b, "complete -c lastout -n %s%s -d %s\n", fishQuote(condition), fishFlag(f), fishQuote(f.usage))
 		}

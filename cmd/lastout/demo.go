@@ -22,10 +22,10 @@ func (p *program) demoCommand() *cli.Command {
 		Name:  "demo",
 		Usage: "a gateway and three workers under load, taken down in order, with a ledger of every request",
 		Flags: []cli.Flag{
-			&cli.DurationFlag{Name: "load", Value: 2 * time.Second, EnvVars: []string{"LASTOUT_LOAD"}, Usage: "load for this long before SIGTERM"},
-			&cli.DurationFlag{Name: "every", Value: 10 * time.Millisecond, EnvVars: []string{"LASTOUT_EVERY"}, Usage: "send a request this often"},
+			durationFlag("load", 2*time.Second, "load for this long before SIGTERM"),
+			durationFlag("every", 10*time.Millisecond, "send a request this often"),
 			delayFlag(),
-			&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, EnvVars: []string{"LASTOUT_VERBOSE"}, Usage: "show what lastout and its children write"},
+			boolFlag("verbose", "show what lastout and its children write", "v"),
 			outputFlag(),
 		},
 		Action: p.demo,
@@ -36,22 +36,18 @@ func (p *program) demoCommand() *cli.Command {
 }
 
 func delayFlag() cli.Flag {
-	return &cli.DurationFlag{
-		Name: "delay", Value: 300 * time.Millisecond, EnvVars: []string{"LASTOUT_DELAY"}, Usage: "a worker takes this long for an answer",
-	}
+	return durationFlag("delay", 300*time.Millisecond, "a worker takes this long for an answer")
 }
 
 func listenFlag() cli.Flag {
-	return &cli.StringFlag{
-		Name: "listen", Required: true, EnvVars: []string{"LASTOUT_LISTEN"},
-		Usage: "listen on `ADDR`: host:port, unix:PATH, or unix:@NAME, which leaves no file",
-	}
+	return neededFlag("listen", "listen on `ADDR`: host:port, unix:PATH, or unix:@NAME, which leaves no file")
 }
 
 // demo runs the demonstration.
 func (p *program) demo(c *cli.Context) error {
 	if c.Args().Len() > 0 {
-		return usagef("unknown demo program %q%s", c.Args().First(), didYouMean(c.Args().First(), verbs(c.Command.Subcommands)))
+		name := c.Args().First()
+		return usagef("unknown demo program %q%s", name, didYouMean(name, verbs(c.Command.Subcommands)))
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -107,14 +103,15 @@ func (p *program) demoGateway() *cli.Command {
 		Usage: "an HTTP reverse proxy that can drain",
 		Flags: []cli.Flag{
 			listenFlag(),
-			&cli.StringFlag{Name: "to", Required: true, EnvVars: []string{"LASTOUT_TO"}, Usage: "carry requests to `ADDR,...`: host:port, a URL, or unix:PATH"},
-			&cli.StringFlag{Name: "control", EnvVars: []string{"LASTOUT_CONTROL"}, Usage: "listen for `demo drain` on `unix:PATH`"},
+			neededFlag("to", "carry requests to `ADDR,...`: host:port, a URL, or unix:PATH"),
+			textFlag("control", "listen for demo drain on `unix:PATH`"),
 		},
 		Action: func(c *cli.Context) error {
 			ctx, stop := untilTold()
 			defer stop()
 			return demo.Gateway(ctx, demo.GatewayOptions{
-				Listen: c.String("listen"), To: strings.Split(c.String("to"), ","), Control: c.String("control"), Out: p.stdout,
+				Listen: c.String("listen"), To: strings.Split(c.String("to"), ","), Control: c.String("control"),
+				Out: p.stdout,
 			})
 		},
 	}
@@ -126,9 +123,9 @@ func (p *program) demoWorker() *cli.Command {
 		Usage: "an HTTP server whose answers take a while",
 		Flags: []cli.Flag{
 			listenFlag(), delayFlag(),
-			&cli.IntFlag{Name: "size", Value: 1 << 10, EnvVars: []string{"LASTOUT_SIZE"}, Usage: "send `N` bytes as an answer"},
-			&cli.StringFlag{Name: "store", EnvVars: []string{"LASTOUT_STORE"}, Usage: "count answers in the store at `ADDR`"},
-			&cli.StringFlag{Name: "record", EnvVars: []string{"LASTOUT_RECORD"}, Usage: "note in `FILE` what was started and finished", TakesFile: true},
+			intFlag("size", 1<<10, "send `N` bytes as an answer"),
+			textFlag("store", "count answers in the store at `ADDR`"),
+			fileFlag("record", "note in `FILE` what was started and finished"),
 		},
 		Action: func(c *cli.Context) error {
 			if c.Int("size") < 0 {
@@ -150,7 +147,7 @@ func (p *program) demoStore() *cli.Command {
 		Usage: "a counter behind a socket",
 		Flags: []cli.Flag{
 			listenFlag(),
-			&cli.DurationFlag{Name: "leave", EnvVars: []string{"LASTOUT_LEAVE"}, Usage: "take this long to leave"},
+			durationFlag("leave", 0, "take this long to leave"),
 		},
 		Action: func(c *cli.Context) error {
 			ctx, stop := untilTold()
@@ -166,7 +163,7 @@ func (p *program) demoTask() *cli.Command {
 		Usage:     "something that runs to its end",
 		ArgsUsage: "WHAT",
 		Flags: []cli.Flag{
-			&cli.DurationFlag{Name: "takes", Value: time.Second, EnvVars: []string{"LASTOUT_TAKES"}, Usage: "take this long"},
+			durationFlag("takes", time.Second, "take this long"),
 		},
 		Action: func(c *cli.Context) error {
 			ctx, stop := untilTold()
@@ -181,7 +178,7 @@ func (p *program) demoDrain() *cli.Command {
 		Name:  "drain",
 		Usage: "ask the gateway to drain, and wait until it is drained: a pre_drain hook",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "control", Required: true, EnvVars: []string{"LASTOUT_CONTROL"}, Usage: "the gateway's control socket, `unix:PATH`"},
+			neededFlag("control", "the gateway's control socket, `unix:PATH`"),
 		},
 		Action: func(c *cli.Context) error {
 			ctx, stop := untilTold()

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -11,31 +12,65 @@ import (
 	"lastout/supervisor/config"
 )
 
-// Each flag can be set by an environment variable of its own, LASTOUT_ and its name.
+// variable is the environment variable that can set a flag: LASTOUT_ and its name.
+func variable(flag string) []string {
+	return []string{"LASTOUT_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))}
+}
+
+func textFlag(name, usage string) *cli.StringFlag {
+	return &cli.StringFlag{Name: name, EnvVars: variable(name), Usage: usage}
+}
+
+func neededFlag(name, usage string) cli.Flag {
+	f := textFlag(name, usage)
+	f.Required = true
+	return f
+}
+
+func fileFlag(name, usage string) *cli.StringFlag {
+	f := textFlag(name, usage)
+	f.TakesFile = true
+	return f
+}
+
+// choiceFlag is one that has no other values than these.
+func choiceFlag(name, usage, value string, values ...string) *cli.StringFlag {
+	f := textFlag(name, usage+" `"+strings.Join(values, "|")+"`")
+	f.Value, f.Action = value, oneOf(name, values...)
+	return f
+}
+
+func durationFlag(name string, value time.Duration, usage string) cli.Flag {
+	return &cli.DurationFlag{Name: name, Value: value, EnvVars: variable(name), Usage: usage}
+}
+
+func intFlag(name string, value int, usage string) cli.Flag {
+	return &cli.IntFlag{Name: name, Value: value, EnvVars: variable(name), Usage: usage}
+}
+
+func boolFlag(name, usage string, aliases ...string) cli.Flag {
+	return &cli.BoolFlag{Name: name, Aliases: aliases, EnvVars: variable(name), Usage: usage}
+}
 
 func configFlag() cli.Flag {
-	return &cli.StringFlag{
-		Name: "config", Aliases: []string{"c"}, Value: "lastout.toml", EnvVars: []string{"LASTOUT_CONFIG"},
-		Usage: "read the configuration from `FILE`", TakesFile: true,
-	}
+	f := fileFlag("config", "read the configuration from `FILE`")
+	f.Aliases, f.Value = []string{"c"}, "lastout.toml"
+	return f
 }
 
 func profileFlag() cli.Flag {
 	return &cli.StringSliceFlag{
-		Name: "profile", Aliases: []string{"p"}, EnvVars: []string{"LASTOUT_PROFILE"},
+		Name: "profile", Aliases: []string{"p"}, EnvVars: variable("profile"),
 		Usage: "take along the processes of profile `P`; may be given more than once",
 	}
 }
 
-func graceFlag(usage string) cli.Flag {
-	return &cli.DurationFlag{Name: "grace", EnvVars: []string{"LASTOUT_GRACE"}, Usage: usage}
-}
+func graceFlag(usage string) cli.Flag { return durationFlag("grace", 0, usage) }
 
 func outputFlag() cli.Flag {
-	return &cli.StringFlag{
-		Name: "output", Aliases: []string{"o"}, Value: "text", EnvVars: []string{"LASTOUT_OUTPUT"},
-		Usage: "answer as `text|json`", Action: oneOf("output", "text", "json"),
-	}
+	f := choiceFlag("output", "answer as", "text", "text", "json")
+	f.Aliases = []string{"o"}
+	return f
 }
 
 // oneOf refuses any other value of a flag.

@@ -15,14 +15,8 @@ func (p *program) graphCommand() *cli.Command {
 			"  lastout graph | dot -Tsvg > order.svg",
 		Flags: []cli.Flag{
 			configFlag(), profileFlag(),
-			&cli.StringFlag{
-				Name: "which", Value: ordering.StopGraph, EnvVars: []string{"LASTOUT_WHICH"}, Usage: "draw the `start|stop` order",
-				Action: oneOf("which", ordering.StartGraph, ordering.StopGraph),
-			},
-			&cli.StringFlag{
-				Name: "format", Value: "dot", EnvVars: []string{"LASTOUT_FORMAT"}, Usage: "draw for `dot|mermaid`",
-				Action: oneOf("format", "dot", "mermaid"),
-			},
+			choiceFlag("which", "draw the order of", ordering.StopGraph, ordering.StartGraph, ordering.StopGraph),
+			choiceFlag("format", "draw for", "dot", "dot", "mermaid"),
 			outputFlag(),
 		},
 		Action: p.graph,

@@ -27,7 +27,8 @@ type logger struct {
 }
 
 func newLogger(stderr *output.Sink, settings config.LogSettings, color bool) *logger {
-	l := &logger{queue: output.NewSink(io.Writer(stderr)), stderr: stderr, color: color, json: settings.Format == "json"}
+	l := &logger{queue: output.NewSink(io.Writer(stderr)), stderr: stderr, color: color}
+	l.json = settings.Format == "json"
 	l.queue.Hurry(0)
 	var to io.Writer = l.queue
 	if !l.json {
@@ -45,7 +46,8 @@ func newLogger(stderr *output.Sink, settings config.LogSettings, color bool) *lo
 // console writes for people. A service manager's journal stamps lines itself.
 func console(to io.Writer, color, stamped bool) zerolog.ConsoleWriter {
 	w := zerolog.ConsoleWriter{
-		Out: to, NoColor: !color, TimeFormat: "15:04:05.000", FieldsExclude: []string{"kind", "process", "instance", "run", "report"},
+		Out: to, NoColor: !color, TimeFormat: "15:04:05.000",
+		FieldsExclude: []string{"kind", "process", "instance", "run", "report"},
 	}
 	if stamped {
 		w.PartsExclude = []string{zerolog.TimestampFieldName}

@@ -150,7 +150,8 @@ func pathText(a planJSON) string {
 	text := fmt.Sprintf("critical path: %s: %s if everybody takes all the time they have\n",
 		strings.Join(parts, ", then "), report.Duration(end))
 	if sweep := a.Bound - end; sweep > 0 && !a.Squeezed {
-		text += fmt.Sprintf("at the end: a last sweep for what was left behind, and after_shutdown: %s\n", report.Duration(sweep))
+		text += fmt.Sprintf("at the end: a last sweep for what was left behind, and after_shutdown: %s\n",
+			report.Duration(sweep))
 	}
 	return text
 }
@@ -172,6 +173,7 @@ func boundText(a planJSON) string {
 	if a.Grace.Fits {
 		return text + fmt.Sprintf("grace %s: enough\n", report.Duration(a.Grace.Grace))
 	}
-	return text + fmt.Sprintf("grace %s: too short for the %s that are configured; with --grace %s the shutdown is kept to %s\n",
-		report.Duration(a.Grace.Grace), report.Duration(a.Grace.Configured), report.Duration(a.Grace.Grace), report.Duration(a.Timeout))
+	grace := report.Duration(a.Grace.Grace)
+	return text + fmt.Sprintf("grace %s: too short for the %s that are configured; with --grace %s the shutdown is kept to "+
+		"%s\n", grace, report.Duration(a.Grace.Configured), grace, report.Duration(a.Timeout))
 }

@@ -24,18 +24,12 @@ func (p *program) runCommand() *cli.Command {
 			"lastout help exit-codes what the exit code means.",
 		Flags: []cli.Flag{
 			configFlag(), profileFlag(),
-			&cli.StringFlag{Name: "journal", EnvVars: []string{"LASTOUT_JOURNAL"}, Usage: "keep every event as a line of JSON in `FILE`", TakesFile: true},
-			&cli.StringFlag{Name: "report", EnvVars: []string{"LASTOUT_REPORT"}, Usage: "write the report of the shutdown as JSON to `FILE`", TakesFile: true},
+			fileFlag("journal", "keep every event as a line of JSON in `FILE`"),
+			fileFlag("report", "write the report of the shutdown as JSON to `FILE`"),
 			graceFlag("what the container or unit allows for the shutdown: shutdown.timeout stays below it"),
-			&cli.StringFlag{
-				Name: "log-level", EnvVars: []string{"LASTOUT_LOG_LEVEL"}, Usage: "log.level, whatever the file says: `debug|info|warn|error`",
-				Action: oneOf("log-level", "debug", "info", "warn", "error"),
-			},
-			&cli.StringFlag{
-				Name: "log-format", EnvVars: []string{"LASTOUT_LOG_FORMAT"}, Usage: "log.format, whatever the file says: `auto|text|json`",
-				Action: oneOf("log-format", "auto", "text", "json"),
-			},
-			&cli.BoolFlag{Name: "no-cgroup", EnvVars: []string{"LASTOUT_NO_CGROUP"}, Usage: "find descendants without control groups, even where there are some"},
+			choiceFlag("log-level", "log.level, whatever the file says:", "", "debug", "info", "warn", "error"),
+			choiceFlag("log-format", "log.format, whatever the file says:", "", "auto", "text", "json"),
+			boolFlag("no-cgroup", "find descendants without control groups, even where there are some"),
 		},
 		Action: p.run,
 	}

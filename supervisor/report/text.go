@@ -58,7 +58,7 @@ func (s *Shutdown) verdict(p painter) string {
 	var text string
 	paint := p.bad
 	switch o.Class {
-	case 0:
+	case 0, 1:
 		text, paint = "everybody left by themselves", p.good
 		switch {
 		case len(o.Failed) > 0:
@@ -66,10 +66,8 @@ func (s *Shutdown) verdict(p painter) string {
 		case len(s.Instances) == 0:
 			text = "nobody was running"
 		}
-	case 1:
-		text = "failed: " + strings.Join(o.Failed, ", ")
-		if len(o.Failed) == 0 {
-			text = "failed"
+		if o.Class == 1 {
+			paint = p.bad
 		}
 	case 3:
 		text, paint = plural(len(o.Killed), "process")+" had to be killed", p.warn

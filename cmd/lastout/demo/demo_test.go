@@ -31,7 +31,8 @@ func TestLedger(t *testing.T) {
 	want := &Ledger{
 		Sent: 5, Answered: 3, Refused: 1, Lost: 1, InHand: 2, After: 1,
 		Why:     map[string]int{"lost: connection reset": 1, "refused: connection refused": 1},
-		Started: 4, Finished: 3, Unanswered: []string{"cut", "dropped"}, Unheard: []string{"forged"}, Unfinished: []string{"dropped"},
+		Started: 4, Finished: 3, Unanswered: []string{"cut", "dropped"}, Unheard: []string{"forged"},
+		Unfinished: []string{"dropped"},
 	}
 	got := newLedger(requests, records, 10)
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -40,7 +41,8 @@ func TestLedger(t *testing.T) {
 	var b bytes.Buffer
 	got.Text(&b)
 	for _, want := range []string{
-		"lost         1", "started by a worker, never answered: cut dropped", "never finished: dropped", "unknown to every worker: forged",
+		"lost         1", "started by a worker, never answered: cut dropped", "never finished: dropped",
+		"unknown to every worker: forged",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("the text has no %q:\n%s", want, b.String())
@@ -309,8 +311,9 @@ func TestTaskBreaksOffWhenTold(t *testing.T) {
 
 func TestAddresses(t *testing.T) {
 	for address, want := range map[string]string{
-		"unix:/run/x": "http://unix", "127.0.0.1:80": "http://127.0.0.1:80", "http://host:1": "http://host:1", "nonsense://": "",
-		"": "",
+		"unix:/run/x": "http://unix", "127.0.0.1:80": "http://127.0.0.1:80", "http://host:1": "http://host:1",
+		"nonsense://": "",
+		"":            "",
 	} {
 		_, root, err := client(address)
 		switch {

@@ -67,8 +67,8 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	}
 	defer os.RemoveAll(dir)
 	file := filepath.Join(dir, "lastout.toml")
-	text := strings.NewReplacer("DIR", dir, "DELAY", o.Delay.String(), "SIZE", fmt.Sprint(answerSize)).Replace(configuration)
-	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+	text := strings.NewReplacer("DIR", dir, "DELAY", o.Delay.String(), "SIZE", fmt.Sprint(answerSize))
+	if err := os.WriteFile(file, []byte(text.Replace(configuration)), 0o644); err != nil {
 		return nil, err
 	}
 	show := &show{o: o, dir: dir, file: file}

@@ -12,7 +12,8 @@ var files embed.FS
 
 // order is that in which a newcomer reads them.
 var order = []string{
-	"lastout", "configuration", "order", "shutdown", "readiness", "hooks", "output", "trees", "exit-codes", "journal", "containers",
+	"lastout", "configuration", "order", "shutdown", "readiness", "hooks", "output", "trees", "exit-codes", "journal",
+	"containers",
 }
 
 // Topics lists the topics there are.
