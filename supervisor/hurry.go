@@ -79,7 +79,7 @@ func (m *Machine) force() {
 	}
 	switch m.shutdown.stage {
 	case telling:
-		m.sweep(killing, m.shutdown.sweepBy)
+		m.sweep(killing, m.shutdown.countBy)
 	case afterHook:
 		m.stopTreeHook("forced")
 		m.finish()

@@ -21,6 +21,7 @@ type shutdown struct {
 
 	announceBy Instant
 	killBy     Instant // closing: when descendants are killed
+	countBy    Instant // closing: when those who are left are counted, for the last time
 	sweepBy    Instant // closing: when they are given up
 	left       []string
 	asked      int  // closing: sweeps that were asked for
@@ -155,8 +156,9 @@ func (m *Machine) close() {
 		sweep = min(sweep, room-room/4)
 	}
 	s.killBy, s.sweepBy = m.after(min(room/2, sweep/2)), m.after(sweep)
+	s.countBy = s.sweepBy - (s.sweepBy-s.killBy)/4
 	if m.level == Forced {
-		m.sweep(killing, s.sweepBy)
+		m.sweep(killing, s.countBy)
 		return
 	}
 	m.sweep(telling, s.killBy)
@@ -234,9 +236,9 @@ func (m *Machine) shutdownDue() {
 	case delaying:
 		m.walk()
 	case telling:
-		m.sweep(killing, s.sweepBy)
+		m.sweep(killing, s.countBy)
 	case killing:
-		m.sweep(counting, m.after(leastSweep))
+		m.sweep(counting, max(m.now, s.sweepBy))
 	case counting:
 		m.survivors()
 	case idle:

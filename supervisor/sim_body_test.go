@@ -93,3 +93,18 @@ func (k *kernel) drawMember(r *rand.Rand) *member {
 	}
 	return m
 }
+
+// drawStrays makes those who are still there when a shutdown closes.
+func (k *kernel) drawStrays() {
+	r := stream(k.plan.seed, forSweep)
+	if k.plan.cut.has(cutStrays) {
+		return
+	}
+	k.mute = chance(r, 1)
+	for range pick(r, 0, 0, 0, 0, 0, 1, 2) {
+		k.strays = append(k.strays, &stray{
+			hears: pick(r, 0, upTo(r, 100*ms), upTo(r, 5*s), never),
+			dies:  pick(r, 0, 0, 0, 0, upTo(r, 10*ms), upTo(r, 10*ms), upTo(r, 5*s), never),
+		})
+	}
+}

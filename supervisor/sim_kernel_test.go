@@ -2,6 +2,7 @@ package supervisor_test
 
 import (
 	"container/heap"
+	"fmt"
 	"syscall"
 	"time"
 
@@ -14,16 +15,19 @@ const never time.Duration = -1
 // kernel is the world outside of the machine: it performs actions, and decides what becomes of them by a body that
 // each run was given when it was born.
 type kernel struct {
-	plan     *plan
-	now      supervisor.Instant
-	queue    queue
-	seq      int
-	children map[supervisor.Run]*child
-	hooks    map[supervisor.Run]*hook
-	lives    map[supervisor.Inst]uint64 // how many runs the instance had
-	sweeps   uint64
-	ended    uint64 // events that were the last of their kind, for stale
-	strays   []stray
+	plan      *plan
+	now       supervisor.Instant
+	queue     queue
+	seq       int
+	children  map[supervisor.Run]*child
+	hooks     map[supervisor.Run]*hook
+	lives     map[supervisor.Inst]uint64 // how many runs the instance had
+	sweeps    uint64
+	ended     uint64 // events that were the last of their kind, for stale
+	strays    []*stray
+	mute      bool // no sweep is answered
+	asked     int  // sweeps that are not answered yet
+	forgotten []*child
 }
 
 // child is one run as it truly is.
@@ -33,13 +37,12 @@ type child struct {
 	pid  int
 	body body
 
-	answered  bool // the spawn was
-	leader    bool // lives
-	rest      []*member
-	restLeft  int // those of rest that live once the leader is gone
-	exited    bool
-	probing   bool
-	forgotten bool
+	answered bool // the spawn was
+	leader   bool // lives
+	rest     []*member
+	restLeft int // those of rest that live once the leader is gone
+	exited   bool
+	probing  bool
 }
 
 // hook is a hook or stop command that runs.
@@ -51,6 +54,7 @@ type hook struct {
 // stray is a descendant that belongs to nobody.
 type stray struct {
 	hears, dies time.Duration
+	gone        bool
 }
 
 func newKernel(p *plan) *kernel {
@@ -88,7 +92,7 @@ func (k *kernel) do(a supervisor.Action) {
 	case supervisor.Kill:
 		k.kill(k.children[a.Run])
 	case supervisor.Forget:
-		k.children[a.Run].forgotten = true
+		k.forgotten = append(k.forgotten, k.children[a.Run])
 	case supervisor.RunHook:
 		k.startHook(a.Hook)
 	case supervisor.StopHook:
@@ -218,6 +222,7 @@ func (k *kernel) gone(c *child) supervisor.Event {
 	} {
 		k.stale(ev)
 	}
+	k.after(0, k.answerSweeps)
 	return supervisor.Gone{Inst: c.inst, Run: c.run}
 }
 
@@ -258,50 +263,53 @@ func (k *kernel) stopHook(run supervisor.Run) {
 	k.after(pick(r, 0, ms, 5*ms, s, never), func() supervisor.Event { return k.endHook(run, "killed by SIGKILL") })
 }
 
-// sweep looks for what is left of anybody: runs that were forgotten and live on, and strays.
+// sweep tells or kills what is left of anybody, and answers once none is left; where that is asked for it tells at once
+// who is. Now and then no sweep is answered at all.
 func (k *kernel) sweep(a supervisor.Sweep) {
 	if k.sweeps == 0 {
 		k.drawStrays()
 	}
 	k.sweeps++
-	until := time.Duration(0) // when the last one will have left
-	for i := range k.strays {
-		st := &k.strays[i]
+	if k.mute {
+		return
+	}
+	for _, st := range k.strays {
 		takes := st.hears
 		if a.Signal == syscall.SIGKILL {
 			takes = st.dies
 		}
-		switch {
-		case takes == never:
-			until = never
-		case until != never:
-			until = max(until, takes)
-		}
+		k.after(takes, func() supervisor.Event { st.gone = true; return k.answerSweeps() })
 	}
-	if a.Report && (until == never || until > 0) {
-		k.after(0, func() supervisor.Event { return supervisor.Swept{Left: []string{"pid 4711 (sleep)"}} })
+	k.asked++
+	if a.Report && len(k.left()) > 0 {
+		k.after(0, func() supervisor.Event { return supervisor.Swept{Left: k.left()} })
 		return
 	}
-	k.after(until, func() supervisor.Event { k.strays = nil; return supervisor.Swept{} })
+	k.after(0, k.answerSweeps)
 }
 
-// drawStrays makes those who are still there when a shutdown closes.
-func (k *kernel) drawStrays() {
-	r := stream(k.plan.seed, forSweep)
-	for range pick(r, 0, 0, 0, 0, 0, 1, 2) {
-		st := stray{
-			hears: pick(r, 0, upTo(r, 100*ms), upTo(r, 5*s), never),
-			dies:  pick(r, 0, 0, 0, 0, upTo(r, 10*ms), upTo(r, 10*ms), upTo(r, 5*s), never),
-		}
-		if !k.plan.cut.has(cutStrays) {
-			k.strays = append(k.strays, st)
+// answerSweeps answers all sweeps at once when nobody is left.
+func (k *kernel) answerSweeps() supervisor.Event {
+	if k.asked == 0 || len(k.left()) > 0 {
+		return nil
+	}
+	k.asked = 0
+	return supervisor.Swept{}
+}
+
+// left lists who is left: runs that were forgotten and live on, and strays.
+func (k *kernel) left() (list []string) {
+	for n, st := range k.strays {
+		if !st.gone {
+			list = append(list, fmt.Sprintf("pid %d (sleep)", 4711+n))
 		}
 	}
-	for _, c := range k.children {
-		if c.forgotten && (c.leader || c.restLeft > 0) {
-			k.strays = append(k.strays, stray{never, never})
+	for _, c := range k.forgotten {
+		if c.leader || c.restLeft > 0 {
+			list = append(list, fmt.Sprintf("pid %d, of %d.%d", c.pid, c.inst.Proc, c.inst.N))
 		}
 	}
+	return list
 }
 
 // after puts what will happen into the queue. What happens yields the event that the machine is told of, or nil.

@@ -166,6 +166,13 @@ func (w *witness) report(r supervisor.Report) {
 			w.checkAllLeft("closing")
 		case supervisor.Up, supervisor.Finished:
 		}
+	case supervisor.KindStrays:
+		if r.Cause != "" {
+			w.survivors = w.left
+			if !w.counted {
+				w.survivors = r.After // nobody knows
+			}
+		}
 	case supervisor.KindLevel:
 		if r.Level <= w.said {
 			w.failf("rule: the level does not rise: %d after %d", r.Level, w.said)

@@ -45,9 +45,11 @@ type witness struct {
 	pressed     bool
 	pressedAt   supervisor.Instant
 	mustKill    []*run
-	survivors   []string
-	swept       bool // with SIGKILL
-	before      int  // how often the hooks of the whole tree ran
+	left        []string // by the last answer to a sweep
+	counted     bool     // there was one
+	survivors   []string // who was left when the machine gave them up
+	swept       bool     // with SIGKILL
+	before      int      // how often the hooks of the whole tree ran
 	after       int
 	finished    bool
 	outcome     supervisor.Outcome
@@ -169,7 +171,7 @@ func (w *witness) event(now supervisor.Instant, ev supervisor.Event) {
 			h.ended = true
 		}
 	case supervisor.Swept:
-		w.survivors = ev.Left
+		w.left, w.counted = ev.Left, true
 	case supervisor.Begin, supervisor.Tick:
 	}
 }
