@@ -21,11 +21,16 @@ demo: build ## a gateway and three workers under load, taken down in order; show
 # The race detector needs cgo and a C compiler; where there is none, the same tests run without it.
 RACE := $(shell command -v $${CC:-gcc} >/dev/null 2>&1 && echo -race)
 
+# What judges durations from outside runs by itself, after all the others.
+OUTSIDE = ./cmd/acceptance
+INSIDE  = $(filter-out %/cmd/acceptance,$(shell $(GO) list $(PKGS)))
+
 test: ## everything: all five levels, shuffled, with the race detector where there is a C compiler
-	CGO_ENABLED=$(if $(RACE),1,0) $(GO) test $(RACE) -shuffle=on -count=1 -timeout 15m $(PKGS)
+	CGO_ENABLED=$(if $(RACE),1,0) $(GO) test $(RACE) -shuffle=on -count=1 -timeout 15m $(INSIDE)
+	$(GO) test -shuffle=on -count=1 -timeout 10m $(OUTSIDE)
 
 race: ## the same, and refuse to go without the race detector
-	CGO_ENABLED=1 $(GO) test -race -shuffle=on -count=1 -timeout 15m $(PKGS)
+	$(MAKE) test RACE=-race
 
 unit: ## quick: without the race detector and the long runs
 	$(GO) test -short -shuffle=on $(PKGS)

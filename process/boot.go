@@ -1,12 +1,14 @@
 package process
 
 import (
+	"maps"
 	"math"
 	"os"
 	"os/signal"
 	"strconv"
 	"strings"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -32,8 +34,14 @@ func Boot() *Booted {
 	// Go resets on exec only what it handles itself, so what we inherited as ignored is caught and thrown away. Without
 	// a handler for PIPE of its own, Go would end the program when a reader of our output goes away; XFSZ ends whoever
 	// lets his log file grow above a limit.
-	away := append(ignored(), syscall.SIGPIPE, syscall.SIGXFSZ)
+	inherited := ignored()
+	away := append(inherited, syscall.SIGPIPE, syscall.SIGXFSZ)
 	signal.Notify(make(chan os.Signal, 1), away...)
+	for _, s := range inherited {
+		if uncatchable[s.(syscall.Signal)] {
+			setDefault(s.(syscall.Signal))
+		}
+	}
 	closeOnExec()
 	return b
 }
@@ -51,8 +59,8 @@ func listened(pid1 bool, terminal func() bool) []os.Signal {
 		syscall.SIGURG: true, syscall.SIGPROF: true, // the runtime's
 		syscall.SIGSEGV: true, syscall.SIGBUS: true, syscall.SIGFPE: true, syscall.SIGILL: true, // our own faults
 		syscall.SIGTRAP: true, syscall.SIGABRT: true, syscall.SIGSYS: true, syscall.SIGXFSZ: true,
-		syscall.SIGSTKFLT: true, 32: true, 33: true, sigRTMin: true, // the runtime hands these to nobody
 	}
+	maps.Copy(out, uncatchable)
 	if terminal() {
 		for _, s := range []syscall.Signal{syscall.SIGWINCH, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU} {
 			out[s] = true
@@ -65,6 +73,17 @@ func listened(pid1 bool, terminal func() bool) []os.Signal {
 		}
 	}
 	return in
+}
+
+// uncatchable are the signals that Go's runtime hands to nobody: it leaves those to the C library.
+var uncatchable = map[syscall.Signal]bool{syscall.SIGSTKFLT: true, 32: true, 33: true, sigRTMin: true}
+
+// setDefault gives a signal its default action, by the system call itself (rt_sigaction(2)), because C libraries refuse
+// their own signals. GNU make is one who starts its children with 32 and 33 ignored.
+func setDefault(s syscall.Signal) {
+	var action [64]byte // a struct sigaction of the kernel on any machine: SIG_DFL, no flags, no mask
+	const maskSize = 8
+	_, _, _ = unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(s), uintptr(unsafe.Pointer(&action)), 0, maskSize, 0, 0)
 }
 
 func hasTerminal() bool {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,6 +26,8 @@ func helper(name string, args []string) int {
 		return helpFDs()
 	case "boot":
 		return helpBoot(args)
+	case "deafen":
+		return helpDeafen(args)
 	case "nested":
 		return helpNested(args)
 	case "root":
@@ -128,6 +131,18 @@ func helpBoot(args []string) int {
 		return failed(err)
 	}
 	return 0
+}
+
+// helpDeafen executes a program with those signals ignored that a shell cannot name.
+func helpDeafen(args []string) int {
+	action := [8]uint64{1} // SIG_IGN
+	for s := range uncatchable {
+		_, _, no := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(s), uintptr(unsafe.Pointer(&action)), 0, 8, 0, 0)
+		if no != 0 {
+			return failed(no)
+		}
+	}
+	return failed(syscall.Exec(args[0], args, os.Environ()))
 }
 
 // helpNested supervises a child of its own, which leaves a daemon behind, says whose that is, and waits for the end of

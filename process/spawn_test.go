@@ -183,7 +183,7 @@ func TestChildIsClean(t *testing.T) {
 	script := `trap '' HUP INT QUIT USR1 USR2 PIPE ALRM TERM TSTP TTIN TTOU CHLD WINCH 35 40 64
 		exec "$0" -helper boot "$@"`
 	child := []string{"/bin/sh", "-c", "grep ^Sig /proc/self/status; echo 0:; exec " + self() + " -helper fds"}
-	cmd := exec.Command("/bin/sh", append([]string{"-c", script, self()}, child...)...)
+	cmd := exec.Command(self(), append([]string{"-helper", "deafen", "/bin/sh", "-c", script, self()}, child...)...)
 	cmd.ExtraFiles = []*os.File{open, open, open}
 	cmd.Stderr = os.Stderr
 	out := underBlockedSignals(t, cmd.Output)
