@@ -44,7 +44,7 @@ sim: ## the simulation of the core with new seeds, until stopped
 	$(GO) test ./supervisor -run '^TestSimForever$$' -sim.forever -timeout 0 -v
 
 mutate: ## break the core on purpose; every mutant must be caught
-	$(GO) test ./supervisor -run '^TestMutants$$' -tags mutate -count=1 -timeout 30m -v
+	$(GO) run ./testdata/mutants
 
 lint: ## format, vet, staticcheck, module tidiness
 	@out=$$($(GO) tool gofumpt -l cmd ordering process supervisor testdata); \

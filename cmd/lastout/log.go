@@ -9,6 +9,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"lastout/process"
 	"lastout/process/output"
 	"lastout/supervisor"
 	"lastout/supervisor/config"
@@ -72,6 +73,18 @@ func (l *logger) begin(cfg *config.Config) {
 	plan := supervisor.MakePlan(cfg.Graph, cfg.Specs, cfg.Options)
 	l.Info().Str("version", name).Int("pid", os.Getpid()).Str("file", cfg.File).
 		Msgf("%s: %s; a shutdown takes %s at most", cfg.Name, count(len(cfg.Processes), "process"), report.Duration(plan.Bound))
+}
+
+// trees says once by which means descendants are known here, and what is missing.
+func (l *logger) trees(c process.Capabilities) {
+	if c.Cgroup == "" {
+		l.Info().Str("cgroup", c.NoCgroup).Msg("descendants are told by their tag and descent")
+	} else {
+		l.Info().Str("cgroup", c.Cgroup).Msg("each run has a cgroup of its own")
+	}
+	if !c.Pidfd {
+		l.warn("this kernel has no pidfds: a signal may reach a process that was given a dead one's pid")
+	}
 }
 
 // report logs what the machine says.

@@ -68,11 +68,7 @@ func (p *program) run(c *cli.Context) error {
 		r.log.flush(lastWait)
 		return err
 	}
-	code := r.live()
-	r.log.flush(lastWait)
-	if code != 0 {
-		return codeError(code)
-	}
+	r.live()
 	return nil
 }
 
@@ -109,9 +105,11 @@ func (r *runner) open(journal string, noCgroup bool) error {
 	return err
 }
 
-// live runs the tree to its end, with its children spawned by this very thread, and returns the exit code.
-func (r *runner) live() int {
+// live runs the tree to its end, with its children spawned by this very thread, and ends the program. The end does not
+// come by way of this thread: where an exec hangs (a dead network file system), it never comes back.
+func (r *runner) live() {
 	r.log.begin(r.config)
+	r.log.trees(r.host.Capabilities())
 	for _, w := range r.config.Warnings {
 		r.log.warn(w.String())
 	}
@@ -120,16 +118,14 @@ func (r *runner) live() int {
 			r.log.warn(err.Error())
 		}
 	}
-	over := make(chan struct{})
-	var outcome supervisor.Outcome
 	go func() {
-		defer close(over)
-		outcome = engine.Run(r.machine, r.host)
+		outcome := engine.Run(r.machine, r.host)
+		r.finish()
+		r.log.flush(lastWait)
+		os.Exit(outcome.Code)
 	}()
-	go r.listen(over)
-	r.spawner.Serve(over)
-	r.finish()
-	return outcome.Code
+	go r.listen()
+	r.spawner.Serve(nil)
 }
 
 // say takes every report, on the loop: nothing here may wait.

@@ -7,17 +7,12 @@ import (
 	"lastout/supervisor/report"
 )
 
-// listen turns signals into what they mean, until the tree is over. Who sent one is not known here.
-func (r *runner) listen(over <-chan struct{}) {
+// listen turns signals into what they mean. Who sent one is not known here.
+func (r *runner) listen() {
 	pid1 := os.Getpid() == 1
-	for {
-		select {
-		case sig := <-r.boot.Signals:
-			if s, ok := sig.(syscall.Signal); ok {
-				r.take(s, pid1)
-			}
-		case <-over:
-			return
+	for sig := range r.boot.Signals {
+		if s, ok := sig.(syscall.Signal); ok {
+			r.take(s, pid1)
 		}
 	}
 }
