@@ -1,0 +1,440 @@
+package sockdiag
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"flag"
+	"io"
+	"math/big"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+var record = flag.Bool("record", false, "write what the kernel shows of each situation to testdata/samples.json")
+
+// world is a listener of this process, a client, and the connection between them as the server has it.
+type world struct {
+	t      *testing.T
+	l      net.Listener
+	client *net.TCPConn
+	server *net.TCPConn
+}
+
+// situation makes a connection what its name says; want is what it may be taken for. More than one where the kernel's
+// tick decides.
+type situation struct {
+	name string
+	want []Class
+	make func(w *world)
+}
+
+var situations = []situation{
+	{"not accepted, silent", []Class{Waiting}, func(w *world) {}},
+	{"not accepted, with a request", []Class{Queued}, func(w *world) { w.say(w.client, "GET") }},
+	{"not accepted, with a request, half closed", []Class{Queued}, func(w *world) {
+		w.say(w.client, "GET")
+		w.must(w.client.CloseWrite())
+	}},
+	{"not accepted, silent, the client has gone", []Class{Waiting}, func(w *world) { w.must(w.client.CloseWrite()) }},
+	{"preconnect", []Class{Preconnect}, func(w *world) { w.accept() }},
+	{"preconnect, the client has gone", []Class{Preconnect}, func(w *world) {
+		w.accept()
+		w.must(w.client.CloseWrite())
+	}},
+	{"unread", []Class{Unread}, func(w *world) { w.accept(); w.say(w.client, "GET") }},
+	{"long poll", []Class{Unanswered}, func(w *world) { w.accept(); w.say(w.client, "GET"); w.hear(w.server, 3) }},
+	{"long poll after an answer", []Class{Unanswered}, func(w *world) {
+		w.exchange()
+		w.tick()
+		w.say(w.client, "GET")
+		w.hear(w.server, 3)
+	}},
+	{"next request within the tick of the answer", []Class{Unsure, Unanswered}, func(w *world) {
+		for range 3 {
+			w.exchange()
+		}
+		w.say(w.client, "GET")
+		w.hear(w.server, 3)
+	}},
+	{"half upload", []Class{Unanswered}, func(w *world) {
+		w.accept()
+		for range 4 {
+			w.say(w.client, "a part of the body")
+			w.hear(w.server, 18)
+		}
+	}},
+	{"half upload, invited by 100 Continue", []Class{Unanswered}, func(w *world) {
+		w.exchange()
+		w.tick()
+		w.say(w.client, "a part of the body")
+		w.hear(w.server, 18)
+	}},
+	{"answered within the tick, first request", []Class{Idle}, func(w *world) { w.exchange() }},
+	{"answered within the tick, acknowledged at once", []Class{Idle, Unsure}, func(w *world) {
+		for range 3 {
+			w.exchange()
+		}
+	}},
+	{"answered within the tick, acknowledged later", []Class{Idle}, func(w *world) {
+		w.exchange()
+		w.say(w.client, "GET")
+		w.hear(w.server, 3)
+		w.say(w.server, "answer")
+		w.tick()
+		w.hear(w.client, 6)
+		w.acknowledge()
+	}},
+	{"idle keep-alive", []Class{Idle}, func(w *world) {
+		w.accept()
+		w.say(w.client, "GET")
+		w.hear(w.server, 3)
+		w.tick()
+		w.answer()
+	}},
+	{"answer on its way", []Class{Sending}, func(w *world) { w.accept(); w.say(w.client, "GET"); w.hear(w.server, 3); w.flood() }},
+	{"half closed by the client, unanswered", []Class{Unanswered}, func(w *world) {
+		w.accept()
+		w.say(w.client, "GET")
+		w.must(w.client.CloseWrite())
+		w.hear(w.server, 3)
+		w.end(w.server)
+	}},
+	{"half closed by the client, answered", []Class{Idle}, func(w *world) {
+		w.accept()
+		w.say(w.client, "GET")
+		w.must(w.client.CloseWrite())
+		w.hear(w.server, 3)
+		w.end(w.server)
+		w.tick()
+		w.answer()
+	}},
+	{"closed by the server, all delivered", []Class{None}, func(w *world) {
+		w.exchange()
+		w.must(w.server.Close())
+		w.end(w.client)
+		w.acknowledge()
+	}},
+	{"closed by the server, bytes owed", []Class{Sending}, func(w *world) {
+		w.exchange()
+		w.flood()
+		w.must(w.server.Close())
+	}},
+	{"lingering close", []Class{Ended}, func(w *world) {
+		w.exchange()
+		w.must(w.server.CloseWrite())
+		w.end(w.client)
+		w.acknowledge()
+	}},
+	{"server-sent events", []Class{Idle}, func(w *world) {
+		w.exchange()
+		for range 3 {
+			w.tick()
+			w.answer()
+		}
+	}},
+	{"websocket, the server pushed last", []Class{Idle}, func(w *world) { w.exchange(); w.tick(); w.answer() }},
+	{"websocket, the client pinged last", []Class{Unanswered}, func(w *world) {
+		w.exchange()
+		w.tick()
+		w.say(w.client, "ping")
+		w.hear(w.server, 4)
+	}},
+	{"TLS 1.3 handshake, then idle", []Class{Idle, Unsure}, func(w *world) { w.handshake(tls.VersionTLS13) }},
+	{"TLS 1.2 handshake, then idle", []Class{Idle, Unsure}, func(w *world) { w.handshake(tls.VersionTLS12) }},
+	{"banner, and never a byte from the client", []Class{Preconnect}, func(w *world) { w.accept(); w.answer() }},
+}
+
+// recorded is a line of testdata/samples.json.
+type recorded struct {
+	Name   string
+	Want   []Class
+	Sample Sample
+}
+
+// TestSituations makes each situation on the real kernel, over IPv4 and IPv6.
+func TestSituations(t *testing.T) {
+	d := open(t)
+	var records []recorded
+	for _, host := range []string{"127.0.0.1", "::1"} {
+		for _, s := range situations {
+			t.Run(host+"/"+s.name, func(t *testing.T) {
+				w := newWorld(t, host)
+				s.make(w)
+				sample := w.sample(d)
+				if got := Classify(&sample); !slices.Contains(s.want, got) {
+					t.Errorf("taken for %v, want %v: %+v", got, s.want, sample)
+				}
+				records = append(records, recorded{host + " " + s.name, s.want, sample})
+			})
+		}
+	}
+	if *record {
+		b, err := json.MarshalIndent(records, "", "\t")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile("testdata/samples.json", append(b, '\n'), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestHalfOpen has a handshake that the server does not finish: a listener with TCP_DEFER_ACCEPT waits for data.
+func TestHalfOpen(t *testing.T) {
+	d := open(t)
+	l, err := (&net.ListenConfig{Control: sockopt(unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, 5)}).
+		Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	s := find(t, d, c.LocalAddr())
+	if got := Classify(&s); s.State != SynRecv || s.Inode != 0 || got != HalfOpen || !got.Holds(Quiet) {
+		t.Errorf("taken for %v: %+v", got, s)
+	}
+	if age := s.Connection().Age; age < 0 || age > time.Second {
+		t.Errorf("a handshake just begun is %v old", age)
+	}
+	if _, err := c.Write([]byte("GET")); err != nil {
+		t.Fatal(err)
+	}
+	s = find(t, d, c.LocalAddr())
+	if got := Classify(&s); got != Queued {
+		t.Errorf("after its first bytes taken for %v: %+v", got, s)
+	}
+}
+
+// TestWhoSpokeLast lets many connections exchange as fast as they can, and leaves half of them with a request that is
+// not answered. No sample may take one of those for idle, and the kernel's interactive mode settles what no sample can.
+func TestWhoSpokeLast(t *testing.T) {
+	d := open(t)
+	type pair struct {
+		*world
+		pending bool
+	}
+	var pairs []pair
+	for i := range 60 {
+		w := newWorld(t, "127.0.0.1")
+		for range 1 + i/2 {
+			w.exchange()
+		}
+		if i%2 == 1 {
+			w.say(w.client, "GET")
+			w.hear(w.server, 3)
+		}
+		pairs = append(pairs, pair{w, i%2 == 1})
+	}
+	expire(t, pairs[len(pairs)-1].server, Settled)
+	unsure := 0
+	for i, p := range pairs {
+		s := p.sample(d)
+		class := Classify(&s)
+		if class == Unsure {
+			unsure++
+			class = Unanswered
+			if last, err := ServerSpokeLast(descriptor(t, p.server)); err != nil {
+				t.Fatal(err)
+			} else if last {
+				class = Idle
+			}
+		}
+		if want := map[bool]Class{true: Unanswered, false: Idle}[p.pending]; class != want {
+			t.Errorf("connection %d is %v, want %v: %+v", i, class, want, s)
+		}
+	}
+	t.Logf("%d of %d were unsure", unsure, len(pairs))
+}
+
+func open(t testing.TB) *Diag {
+	t.Helper()
+	d, err := Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	return d
+}
+
+func newWorld(t *testing.T, host string) *world {
+	t.Helper()
+	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+	if err != nil {
+		lacking(t, "no "+host+" here: "+err.Error())
+	}
+	t.Cleanup(func() { l.Close() })
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return &world{t: t, l: l, client: c.(*net.TCPConn)}
+}
+
+// lacking skips a test on a machine that cannot run it, and fails where the machine must be able to.
+func lacking(t testing.TB, why string) {
+	t.Helper()
+	if os.Getenv("LASTOUT_CI") == "1" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
+}
+
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) accept() {
+	w.t.Helper()
+	if w.server != nil {
+		return
+	}
+	s, err := w.l.Accept()
+	w.must(err)
+	w.server = s.(*net.TCPConn)
+	w.t.Cleanup(func() { s.Close() })
+}
+
+func (w *world) say(c net.Conn, text string) {
+	w.t.Helper()
+	_, err := c.Write([]byte(text))
+	w.must(err)
+}
+
+func (w *world) hear(c net.Conn, n int) {
+	w.t.Helper()
+	_, err := io.ReadFull(c, make([]byte, n))
+	w.must(err)
+}
+
+// end reads the other side's end.
+func (w *world) end(c net.Conn) {
+	w.t.Helper()
+	if n, err := c.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+		w.t.Fatalf("read %d bytes and %v, want the end", n, err)
+	}
+}
+
+func (w *world) exchange() {
+	w.t.Helper()
+	w.accept()
+	w.say(w.client, "GET")
+	w.hear(w.server, 3)
+	w.answer()
+}
+
+func (w *world) answer() {
+	w.t.Helper()
+	w.say(w.server, "answer")
+	w.hear(w.client, 6)
+	w.acknowledge()
+}
+
+// acknowledge has the client send its acknowledgement now.
+func (w *world) acknowledge() {
+	w.t.Helper()
+	w.must(unix.SetsockoptInt(descriptor(w.t, w.client), unix.IPPROTO_TCP, unix.TCP_QUICKACK, 1))
+}
+
+// tick lets the kernel's clock go on, which steps every 10 ms at most.
+func (w *world) tick() {
+	w.t.Helper()
+	expire(w.t, w.client, 25*time.Millisecond)
+}
+
+// expire waits for nothing to come on a connection, for as long.
+func expire(t *testing.T, c net.Conn, d time.Duration) {
+	t.Helper()
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Net: "unix"}) // nobody knows its name
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	l.SetDeadline(time.Now().Add(d))
+	if c, err := l.Accept(); err == nil {
+		c.Close()
+		t.Fatal("somebody came")
+	}
+}
+
+// flood writes until the client's window and the send buffer are full.
+func (w *world) flood() {
+	w.t.Helper()
+	w.must(w.server.SetWriteDeadline(time.Now().Add(100 * time.Millisecond)))
+	for {
+		if _, err := w.server.Write(make([]byte, 1<<20)); err != nil {
+			return
+		}
+	}
+}
+
+func (w *world) handshake(version uint16) {
+	w.t.Helper()
+	w.accept()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	w.must(err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	w.must(err)
+	config := &tls.Config{
+		Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}},
+		MinVersion:   version, MaxVersion: version,
+	}
+	done := make(chan error, 1)
+	go func() { done <- tls.Server(w.server, config).Handshake() }()
+	w.must(tls.Client(w.client, &tls.Config{InsecureSkipVerify: true}).Handshake())
+	w.must(<-done)
+	w.acknowledge()
+}
+
+func (w *world) sample(d *Diag) Sample {
+	w.t.Helper()
+	return find(w.t, d, w.client.LocalAddr())
+}
+
+// find reads the server's side of the connection that a client made, by the client's address; the zero Sample where there
+// is none any more.
+func find(t *testing.T, d *Diag, client net.Addr) Sample {
+	t.Helper()
+	peer := client.(*net.TCPAddr).AddrPort()
+	samples, err := d.List(Query{States: Serving}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range samples {
+		if unmapped(s.Peer) == unmapped(peer) {
+			return s
+		}
+	}
+	return Sample{Local: netip.AddrPort{}}
+}
+
+func descriptor(t *testing.T, c *net.TCPConn) int {
+	t.Helper()
+	raw, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd := -1
+	if err := raw.Control(func(n uintptr) { fd = int(n) }); err != nil {
+		t.Fatal(err)
+	}
+	return fd
+}
