@@ -18,6 +18,7 @@ var mayImport = map[string][]string{
 	"ordering":           {},
 	"process":            {"golang.org/x/sys/unix"},
 	"process/output":     {"golang.org/x/sys/unix"},
+	"process/quiesce":    {"golang.org/x/sys/unix"},
 	"process/sockdiag":   {"golang.org/x/sys/unix"},
 	"supervisor":         {"lastout/ordering"},
 	"supervisor/journal": {"lastout/ordering", "lastout/supervisor"},
