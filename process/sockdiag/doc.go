@@ -45,7 +45,8 @@
 //	HTTP/2 where the last frame is of the client, SETTINGS  unanswered   "connections", or "probe"
 //	or PING acknowledgements, say
 //	HTTP/2 with a stream open and a PING answered           idle         "connections", or "probe"
-//	TLS 1.3 without session tickets, handshake done         unanswered   "probe", or a short drain.timeout
+//	TLS 1.3, handshake done, and no session tickets or      unanswered   "probe", or a short drain.timeout
+//	early ones, as Go sends them: the client spoke last
 //	a client that vanished with an answer on its way        sending      nothing: bounded by drain.timeout
 //	a banner followed by the first request within a tick    idle         "connections"
 //	a request within the tick of an answer of which the     idle         "connections"; needs a client that pipelines

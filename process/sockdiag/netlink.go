@@ -150,7 +150,7 @@ func (d *Diag) messages(b []byte, visit func([]byte)) (done, interrupted bool, e
 		interrupted = interrupted || flags&unix.NLM_F_DUMP_INTR != 0
 		switch kind {
 		case unix.NLMSG_DONE, unix.NLMSG_ERROR:
-			return true, interrupted, verdict(body)
+			return true, interrupted, outcome(body)
 		case byFamily:
 			visit(body)
 		}
@@ -158,8 +158,8 @@ func (d *Diag) messages(b []byte, visit func([]byte)) (done, interrupted bool, e
 	return false, interrupted, nil
 }
 
-// verdict is the errno that ends a dump, negative or 0.
-func verdict(body []byte) error {
+// outcome is the errno that ends a dump, negative or 0.
+func outcome(body []byte) error {
 	if len(body) < 4 {
 		return nil
 	}
