@@ -11,6 +11,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"lastout/process/signame"
 )
 
 // Booted is what Boot hands out.
@@ -67,7 +69,7 @@ func listened(pid1 bool, terminal func() bool) []os.Signal {
 		}
 	}
 	var in []os.Signal
-	for s := syscall.Signal(1); s <= sigMax; s++ {
+	for s := syscall.Signal(1); s <= signame.RTMax; s++ {
 		if !out[s] {
 			in = append(in, s)
 		}
@@ -76,7 +78,7 @@ func listened(pid1 bool, terminal func() bool) []os.Signal {
 }
 
 // uncatchable are the signals that Go's runtime hands to nobody: it leaves those to the C library.
-var uncatchable = map[syscall.Signal]bool{syscall.SIGSTKFLT: true, 32: true, 33: true, sigRTMin: true}
+var uncatchable = map[syscall.Signal]bool{syscall.SIGSTKFLT: true, 32: true, 33: true, signame.RTMin: true}
 
 // setDefault gives a signal its default action, by the system call itself (rt_sigaction(2)), because C libraries refuse
 // their own signals. GNU make is one who starts its children with 32 and 33 ignored.
@@ -109,7 +111,7 @@ func ignored() []os.Signal {
 			continue
 		}
 		mask, _ := strconv.ParseUint(strings.TrimSpace(field), 16, 64)
-		for s := syscall.Signal(1); s <= sigMax; s++ {
+		for s := syscall.Signal(1); s <= signame.RTMax; s++ {
 			if mask&(1<<(s-1)) != 0 {
 				in = append(in, s)
 			}

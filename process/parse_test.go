@@ -10,36 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestSignalNames(t *testing.T) {
-	for s := syscall.Signal(1); s <= sigMax; s++ {
-		name := SignalName(s)
-		if got, ok := ParseSignal(name); s != 32 && s != 33 && (!ok || got != s) {
-			t.Errorf("%d is called %q, which is read as %d, %v", int(s), name, int(got), ok)
-		}
-	}
-	for name, want := range map[string]syscall.Signal{
-		"TERM": 15, "SIGTERM": 15, "sigterm": 15, " Usr1 ": 10, "RTMIN": 34, "RTMIN+3": 37, "sigrtmin+30": 64,
-		"RTMAX": 64, "SIGRTMAX-27": 37, "9": 9, "64": 64, "KILL": 9, "CHLD": 17,
-	} {
-		if got, ok := ParseSignal(name); !ok || got != want {
-			t.Errorf("ParseSignal(%q) = %d, %v", name, int(got), ok)
-		}
-	}
-	for _, name := range []string{
-		"", "SIG", "TERMM", "0", "65", "-1", "256", "RTMIN+31", "RTMIN-1", "RTMAX+1", "RTMAX-31", "RTMIN+", "RTMIN+-1",
-		"RTMIN++1", "RTMIN+300", "SIGSIGTERM",
-	} {
-		if got, ok := ParseSignal(name); ok {
-			t.Errorf("ParseSignal(%q) = %d", name, int(got))
-		}
-	}
-	for s, want := range map[syscall.Signal]string{15: "SIGTERM", 37: "SIGRTMIN+3", 34: "SIGRTMIN", 99: "signal 99"} {
-		if got := SignalName(s); got != want {
-			t.Errorf("%d is called %q, want %q", int(s), got, want)
-		}
-	}
-}
-
 // TestTagsOnKernel reads tags back from the kernel, of living and of dead, down to the last microsecond.
 func TestTagsOnKernel(t *testing.T) {
 	r := newRig(t, false)

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"lastout/process/signame"
 )
 
 func TestExitStatus(t *testing.T) {
@@ -18,10 +20,10 @@ func TestExitStatus(t *testing.T) {
 			r.Errorf("got %+v, want exit 7 and nobody left", e)
 		}
 		r.empty(run)
-		for _, sig := range []syscall.Signal{syscall.SIGUSR1, syscall.SIGKILL, sigRTMin + 3} {
+		for _, sig := range []syscall.Signal{syscall.SIGUSR1, syscall.SIGKILL, signame.RTMin + 3} {
 			run = r.start(sh(fmt.Sprintf("kill -%d $$", sig)))
 			if e := r.exited(run); !e.Status.Signaled() || e.Status.Signal() != sig {
-				r.Errorf("got %+v, want killed by %s", e, SignalName(sig))
+				r.Errorf("got %+v, want killed by %s", e, signame.Of(sig))
 			}
 			r.empty(run)
 		}

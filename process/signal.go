@@ -5,6 +5,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"lastout/process/signame"
 )
 
 // Signal sends a signal to the main process of a run or to the rest of its tree, and SIGCONT behind it, so that a
@@ -107,7 +109,7 @@ type syscallError struct {
 }
 
 func (e *syscallError) Error() string {
-	return "cannot send " + SignalName(e.sig) + " to pid " + itoa(e.pid) + ": " + e.err.Error()
+	return "cannot send " + signame.Of(e.sig) + " to pid " + itoa(e.pid) + ": " + e.err.Error()
 }
 
 func (e *syscallError) Unwrap() error { return e.err }

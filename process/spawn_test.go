@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"lastout/process/signame"
 )
 
 // TestStartErrors demands the exact words, for they are what a user gets to read.
@@ -368,7 +370,7 @@ func TestListened(t *testing.T) {
 			t.Errorf("%v is not listened to", s)
 		}
 	}
-	for _, s := range []syscall.Signal{syscall.SIGWINCH, sigRTMin + 3, syscall.SIGPWR} {
+	for _, s := range []syscall.Signal{syscall.SIGWINCH, signame.RTMin + 3, syscall.SIGPWR} {
 		if !has(listened(true, no), s) || has(listened(false, no), s) {
 			t.Errorf("%v is for PID 1", s)
 		}

@@ -16,25 +16,26 @@ import (
 // A folder that is not listed may not exist.
 var mayImport = map[string][]string{
 	"ordering":           {},
-	"process":            {"golang.org/x/sys/unix"},
+	"process":            {"lastout/process/signame", "golang.org/x/sys/unix"},
+	"process/signame":    {"golang.org/x/sys/unix"},
 	"process/output":     {"golang.org/x/sys/unix"},
 	"process/quiesce":    {"golang.org/x/sys/unix"},
 	"process/sockdiag":   {"golang.org/x/sys/unix"},
 	"supervisor":         {"lastout/ordering"},
 	"supervisor/journal": {"lastout/ordering", "lastout/supervisor"},
-	"supervisor/report":  {"lastout/ordering", "lastout/supervisor"},
+	"supervisor/report":  {"lastout/ordering", "lastout/supervisor", "lastout/process/signame"},
 	"supervisor/config": {
-		"lastout/ordering", "lastout/supervisor", "lastout/process",
+		"lastout/ordering", "lastout/supervisor", "lastout/process/signame",
 		"github.com/BurntSushi/toml", "github.com/joho/godotenv", "golang.org/x/sys/unix",
 	},
 	"supervisor/engine": {
 		"lastout/ordering", "lastout/supervisor", "lastout/supervisor/config", "lastout/process",
-		"lastout/process/output", "golang.org/x/sys/unix",
+		"lastout/process/output", "lastout/process/signame", "golang.org/x/sys/unix",
 	},
 	"cmd/lastout": {
 		"lastout/ordering", "lastout/supervisor", "lastout/supervisor/config", "lastout/supervisor/engine",
 		"lastout/supervisor/journal", "lastout/supervisor/report", "lastout/process", "lastout/process/output",
-		"lastout/cmd/lastout/demo", "lastout/cmd/lastout/help",
+		"lastout/process/signame", "lastout/cmd/lastout/demo", "lastout/cmd/lastout/help",
 		"github.com/urfave/cli/v2", "github.com/rs/zerolog", "golang.org/x/sys/unix",
 	},
 	"cmd/lastout/demo":     {"golang.org/x/sys/unix"},

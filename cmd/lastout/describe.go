@@ -6,6 +6,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"lastout/process/signame"
 	"lastout/supervisor"
 	"lastout/supervisor/report"
 )
@@ -20,7 +21,7 @@ func describe(r supervisor.Report) (zerolog.Level, string) {
 		if r.Scope == supervisor.Rest {
 			whom = "what " + r.Instance + " left behind"
 		}
-		return zerolog.InfoLevel, fmt.Sprintf("%s gets %s%s", whom, report.SignalName(r.Signal), within(r))
+		return zerolog.InfoLevel, fmt.Sprintf("%s gets %s%s", whom, signame.Of(r.Signal), within(r))
 	case supervisor.KindCommand:
 		return zerolog.InfoLevel, fmt.Sprintf("%s is told to leave by its stop command%s", r.Instance, within(r))
 	case supervisor.KindKill:
@@ -46,7 +47,7 @@ func describe(r supervisor.Report) (zerolog.Level, string) {
 		return zerolog.WarnLevel, describeLevel(r)
 	case supervisor.KindStrays:
 		return zerolog.WarnLevel, fmt.Sprintf("%s to descendants of nobody that lives: %s",
-			report.SignalName(r.Signal), names(r.After))
+			signame.Of(r.Signal), names(r.After))
 	case supervisor.KindNote:
 		if r.Instance != "" {
 			return zerolog.WarnLevel, r.Instance + ": " + r.Cause

@@ -4,7 +4,7 @@ import (
 	"os"
 	"syscall"
 
-	"lastout/supervisor/report"
+	"lastout/process/signame"
 )
 
 // listen turns signals into what they mean. Who sent one is not known here.
@@ -20,7 +20,7 @@ func (r *runner) listen() {
 // take acts on one signal. As PID 1 whatever has no other duty stops the tree, because images name many different
 // signals as theirs; SIGUSR1 is among them and shows no status there.
 func (r *runner) take(sig syscall.Signal, pid1 bool) {
-	name := report.SignalName(sig)
+	name := signame.Of(sig)
 	switch {
 	case sig == syscall.SIGINT:
 		r.host.Interrupt(name)

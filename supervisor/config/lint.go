@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lastout/ordering"
+	"lastout/process/signame"
 	"lastout/supervisor"
 )
 
@@ -83,7 +84,7 @@ func (l *loader) lintStopSignal(p *process) {
 	if len(p.spec.Stop) == 0 || p.spec.Stop[0].Command {
 		return
 	}
-	sent, _ := signalName(p.spec.Stop[0].Signal)
+	sent := signame.Of(p.spec.Stop[0].Signal)
 	at, name := p.t.table("stop").place("signal"), p.program()
 	if !p.t.has("stop") {
 		at = p.t.at

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"lastout/process/signame"
 )
 
 // wanted names the types a key may have.
@@ -77,8 +79,8 @@ func meant(r *rule, v any) string {
 		return meantByText(r, v)
 	case int64:
 		if r.Type&Signal != 0 {
-			if name, ok := signalName(syscall.Signal(v)); ok {
-				return fmt.Sprintf(": did you mean %q?", name)
+			if sig := syscall.Signal(v); signame.Known(sig) {
+				return fmt.Sprintf(": did you mean %q?", signame.Of(sig))
 			}
 			return ""
 		}

@@ -5,7 +5,7 @@ import (
 	"syscall"
 
 	"lastout/ordering"
-	"lastout/process"
+	"lastout/process/signame"
 	"lastout/supervisor"
 	"lastout/supervisor/config"
 )
@@ -39,7 +39,7 @@ func failure(e supervisor.Exit) string {
 	case e.OK():
 		return ""
 	case e.Signal != 0:
-		return "killed by " + process.SignalName(e.Signal)
+		return "killed by " + signame.Of(e.Signal)
 	default:
 		return fmt.Sprintf("exit code %d", e.Code)
 	}

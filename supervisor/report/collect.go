@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"lastout/process/signame"
 	"lastout/supervisor"
 )
 
@@ -112,7 +113,7 @@ func (c *collector) addInstance(x *subject, r supervisor.Report) {
 		x.enter(c.shutdown.Begin, r)
 	case supervisor.KindSignal:
 		x.Asked = append(x.Asked, Ask{
-			At: r.At, Step: r.Step, Signal: r.Signal, Name: SignalName(r.Signal),
+			At: r.At, Step: r.Step, Signal: r.Signal, Name: signame.Of(r.Signal),
 			Rest: r.Scope == supervisor.Rest, Bound: finite(r.Bound),
 		})
 	case supervisor.KindCommand:

@@ -280,17 +280,6 @@ func TestCriticalPathOfAShutdownFollowsWhoFreedWhom(t *testing.T) {
 	}
 }
 
-func TestSignalName(t *testing.T) {
-	for sig, want := range map[syscall.Signal]string{
-		syscall.SIGTERM: "SIGTERM", syscall.SIGWINCH: "SIGWINCH", 34: "SIGRTMIN", 37: "SIGRTMIN+3", 64: "SIGRTMIN+30",
-		32: "signal 32", 99: "signal 99",
-	} {
-		if got := SignalName(sig); got != want {
-			t.Errorf("SignalName(%d) = %q, want %q", int(sig), got, want)
-		}
-	}
-}
-
 func TestDuration(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		0: "0ms", 999: "0ms", 12 * ms: "12ms", 999*ms + 400*time.Microsecond: "999ms",

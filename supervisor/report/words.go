@@ -7,39 +7,9 @@ import (
 	"syscall"
 	"time"
 
+	"lastout/process/signame"
 	"lastout/supervisor"
 )
-
-// signalNames are those of signal(7) on Linux that people meet; others are shown by number.
-var signalNames = map[syscall.Signal]string{
-	syscall.SIGHUP: "SIGHUP", syscall.SIGINT: "SIGINT", syscall.SIGQUIT: "SIGQUIT", syscall.SIGILL: "SIGILL",
-	syscall.SIGTRAP: "SIGTRAP", syscall.SIGABRT: "SIGABRT", syscall.SIGBUS: "SIGBUS", syscall.SIGFPE: "SIGFPE",
-	syscall.SIGKILL: "SIGKILL", syscall.SIGUSR1: "SIGUSR1", syscall.SIGSEGV: "SIGSEGV", syscall.SIGUSR2: "SIGUSR2",
-	syscall.SIGPIPE: "SIGPIPE", syscall.SIGALRM: "SIGALRM", syscall.SIGTERM: "SIGTERM", syscall.SIGCHLD: "SIGCHLD",
-	syscall.SIGCONT: "SIGCONT", syscall.SIGSTOP: "SIGSTOP", syscall.SIGTSTP: "SIGTSTP", syscall.SIGTTIN: "SIGTTIN",
-	syscall.SIGTTOU: "SIGTTOU", syscall.SIGURG: "SIGURG", syscall.SIGXCPU: "SIGXCPU", syscall.SIGXFSZ: "SIGXFSZ",
-	syscall.SIGVTALRM: "SIGVTALRM", syscall.SIGPROF: "SIGPROF", syscall.SIGWINCH: "SIGWINCH", syscall.SIGIO: "SIGIO",
-	syscall.SIGPWR: "SIGPWR", syscall.SIGSYS: "SIGSYS", 16: "SIGSTKFLT",
-}
-
-// The real-time signals as the C library counts them: it keeps the first two of the kernel's for itself.
-const (
-	rtMin syscall.Signal = 34
-	rtMax syscall.Signal = 64
-)
-
-// SignalName is a signal's name as people write it: SIGTERM, SIGRTMIN+3.
-func SignalName(s syscall.Signal) string {
-	switch name := signalNames[s]; {
-	case name != "":
-		return name
-	case s == rtMin:
-		return "SIGRTMIN"
-	case s > rtMin && s <= rtMax:
-		return fmt.Sprintf("SIGRTMIN+%d", s-rtMin)
-	}
-	return "signal " + strconv.Itoa(int(s))
-}
 
 // Duration shows a duration with the precision that people want of it: 12ms, 3.10s, 31.0s, 2m05s. Forever is "for ever".
 func Duration(d time.Duration) string {
@@ -63,7 +33,7 @@ func Duration(d time.Duration) string {
 // ExitText says how a process ended: "exit 0", "SIGKILL".
 func ExitText(code int, signal syscall.Signal) string {
 	if signal != 0 {
-		return SignalName(signal)
+		return signame.Of(signal)
 	}
 	return "exit " + strconv.Itoa(code)
 }
