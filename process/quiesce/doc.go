@@ -45,9 +45,10 @@
 //
 // # Unix sockets
 //
-// There is no way for them that could be undone and that the program does not notice: filters do not see connect(2),
-// a shutdown(2) of the listener lasts and makes its program's accept(2) fail, listen(2) once more changes whose
-// credentials clients see, and a changed path or mode binds only some clients and outlives us. They are named.
+// There is no way for them that could be undone and that the program does not notice. Filters do not see connect(2). A
+// shutdown(2) of the listener refuses clients, lasts whatever is done after it, and leaves it readable without anything
+// to accept, so that its program spins. listen(2) once more would show clients our credentials for the program's. A
+// changed mode binds only some clients, and a changed path outlives us if we are killed. They are named.
 //
 // # The end
 //

@@ -43,6 +43,7 @@ func Listeners(pids []int, known ...*Listener) ([]*Listener, []Problem) {
 	for _, r := range rows {
 		f.rows[r.inode] = r
 	}
+	known = slices.DeleteFunc(slices.Clone(known), (*Listener).isClosed)
 	for _, l := range known {
 		l.mu.Lock()
 		for _, s := range l.sockets {

@@ -18,6 +18,7 @@ type Listener struct {
 	sockets  []*socket
 	way      Way
 	sentinel *sentinel
+	closed   bool
 }
 
 // socket is one listening socket and what was changed about it.
@@ -52,7 +53,10 @@ func Own(fd int) (*Listener, error) {
 	return &Listener{address: a, sockets: []*socket{s}}, nil
 }
 
-var errNoListener = errors.New("it does not listen")
+var (
+	errNoListener = errors.New("it does not listen")
+	errClosed     = errors.New("our side of it was closed")
+)
 
 // describe asks the kernel where a socket listens.
 func (s *socket) describe() (address, error) {
@@ -141,6 +145,9 @@ func (l *Listener) Way() Way {
 func (l *Listener) Quiesce(ways ...Way) (Way, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.closed {
+		return None, fmt.Errorf("cannot turn new connections away from %s: %w", l, errClosed)
+	}
 	if l.way != None {
 		return l.way, nil
 	}
@@ -242,6 +249,12 @@ func (l *Listener) Undo() error {
 	return nil
 }
 
+func (l *Listener) isClosed() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.closed
+}
+
 func (l *Listener) duplicated() bool {
 	return !slices.ContainsFunc(l.sockets, func(s *socket) bool { return s.fd < 0 })
 }
@@ -301,6 +314,6 @@ func (l *Listener) Close() error {
 	for _, s := range l.sockets {
 		s.close()
 	}
-	l.sockets, l.way = nil, None
+	l.sockets, l.way, l.closed = nil, None, true
 	return err
 }

@@ -271,6 +271,9 @@ func proveDropsAt(t target, fds []int, strangers int) error {
 // proveOpen proves that an own connection gets in again. While the accept queue is full it could not, and nothing is
 // to be proven.
 func (l *Listener) proveOpen() error {
+	if l.full() {
+		return nil
+	}
 	return l.eachTarget(func(t target) error {
 		fd, err := knock(t, 0)
 		if err != nil {

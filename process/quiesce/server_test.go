@@ -79,8 +79,8 @@ func (s server) open(addr netip.AddrPort) (int, error) {
 	return fd, errors.Join(errs...)
 }
 
-// answerSize is more than a socket's buffer takes at once.
-const answerSize = 1 << 18
+// answerSize is more than one segment over the loopback takes.
+const answerSize = 1 << 16
 
 // serve is the helper: it listens, says where, and does what it is told on its input until that ends. It begins to
 // accept at "accept"; "close" closes its first socket and "add" adds one to the group.
@@ -294,12 +294,15 @@ func (r *running) dial() []net.Conn {
 	return conns
 }
 
+// quick is how long a client waits that must not be let in: far longer than a connection over the loopback takes.
+const quick = 50 * time.Millisecond
+
 // closed demands that no new connection is established. A SYN that is dropped leaves its client waiting, so the wait
-// must be cut; it is far longer than a connection over the loopback takes.
+// must be cut.
 func (r *running) closed() {
 	r.Helper()
 	for _, to := range r.dialTo() {
-		if c, err := net.DialTimeout("tcp", to, 100*time.Millisecond); err == nil {
+		if c, err := net.DialTimeout("tcp", to, quick); err == nil {
 			c.Close()
 			r.Errorf("a new connection to %s got in", to)
 		} else if !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, context.DeadlineExceeded) {
