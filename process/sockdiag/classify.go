@@ -62,6 +62,9 @@ func (c Class) Holds(m Mode) bool {
 // longer are: an answer within the tick in which its request came is what fast servers give.
 const Doubt = 10 * time.Second
 
+// firstTimeout is when a SYN-ACK is sent again, in milliseconds (TCP_TIMEOUT_INIT, RFC 6298).
+const firstTimeout = 1000
+
 // Classify judges one sample. It is a function of the sample alone.
 func Classify(s *Sample) Class {
 	switch s.State {
@@ -84,12 +87,14 @@ func Classify(s *Sample) Class {
 	return None
 }
 
-// classifyHandshake knows the age of a handshake from its timer: the first SYN-ACK is sent again after a second.
+// classifyHandshake knows the age of a handshake from its timer, which first runs for one second, then for two, four and so
+// on. A handshake that TCP_DEFER_ACCEPT holds back sends nothing again, so in the last second of such a round it looks
+// like a young one: who waits for handshakes waits no longer than a second in all.
 func classifyHandshake(s *Sample) Class {
 	switch {
 	case s.Received() > 0: // TCP Fast Open: data came with the SYN
 		return Queued
-	case s.Retransmits > 0:
+	case s.Retransmits > 0 || s.Expires > firstTimeout:
 		return HalfOpenLate
 	default:
 		return HalfOpen

@@ -76,6 +76,7 @@ func TestClassify(t *testing.T) {
 		{"outgoing handshake", Sample{State: SynSent, Inode: 3}, None},
 		{"handshake", Sample{State: SynRecv, Timer: 1, Expires: 900}, HalfOpen},
 		{"handshake, asked again", Sample{State: SynRecv, Timer: 1, Retransmits: 1, Expires: 1900}, HalfOpenLate},
+		{"handshake, deferred", Sample{State: SynRecv, Timer: 1, Expires: 1900}, HalfOpenLate},
 		{"fast open with data", silent(SynRecv, 0, 5), Queued},
 		{"queued, end only", with(silent(CloseWait, 0, 1), func(s *Sample) { s.Unread = 1 }), Waiting},
 		{"queued, one byte and end", with(silent(CloseWait, 0, 2), func(s *Sample) { s.Unread = 2 }), Queued},

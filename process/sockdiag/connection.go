@@ -35,8 +35,8 @@ func (s *Sample) Connection() Connection {
 		Age: -1, Inode: s.Inode, UID: s.UID, Cookie: s.Cookie,
 	}
 	switch {
-	case s.State == SynRecv && s.Retransmits == 0 && s.Expires <= 1000:
-		c.Age = milliseconds(1000 - s.Expires)
+	case Classify(s) == HalfOpen:
+		c.Age = milliseconds(firstTimeout - s.Expires)
 	case s.Info.KnowsSegments() && s.Info.DataOut == 0:
 		c.Age = milliseconds(s.Info.LastSent)
 	}

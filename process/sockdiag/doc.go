@@ -33,8 +33,9 @@
 // tells that an answer was the last word, because a request carries its own acknowledgement. Where even that came within
 // the step, and more than one segment with data ever came, a sample cannot tell whether a request was answered or an
 // answer was followed by the next request; clients nearby do either in 0.1 ms. Such a connection is Unsure.
-// ServerSpokeLast settles it by a duplicate of its descriptor (pidfd_getfd(2)); without one it is taken for busy, and
-// after Doubt for idle.
+// A Judge settles it by a duplicate of its descriptor (pidfd_getfd(2), see ServerSpokeLast); where that is refused the
+// connection is taken for busy, and after Doubt for idle. Without CAP_SYS_PTRACE, as in a container, the processes of
+// other users refuse it, root or not: their listeners are found all the same where the master that holds them is ours.
 //
 // # Where the kernel's view can be wrong
 //
@@ -63,7 +64,10 @@
 //
 // # Cost
 //
-// The kernel walks through its whole table of connections, twice (IPv4, IPv6), whatever is asked; a single port is
-// compared at once there, several by a filter that the kernel runs. Only what passes is copied, and that is most of the
-// price. Reading it allocates nothing per socket.
+// The kernel walks through its whole table of connections, once for IPv4 and once for IPv6, whatever is asked; a single
+// port is compared at once there, several by a filter that the kernel runs on each socket. Measured on two cores of a
+// virtual machine with Linux 6.18: 0.2 ms for a walk that finds nothing, 0.06 us for each socket of other ports (0.25 us
+// with a filter of 20 ports), and 1 to 1.4 us for each connection that is asked for, TCP_INFO or not. Our own part of that
+// is 0.1 us, and no memory per socket: 50,000 connections are 70 ms. Finding a tree's listeners reads all its descriptors, at
+// 2 us each: do that when processes come, and not at each look.
 package sockdiag

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -91,16 +92,17 @@ func (j *Judge) settle(doubtful map[uint32]*Sample, pids []int) error {
 	}
 	byProcess := make(map[int]map[uint32]int)
 	for inode, hs := range holders {
-		h := hs[0]
+		i := slices.IndexFunc(hs, func(h Holder) bool { return !j.refused[h.PID] })
+		if i < 0 {
+			continue
+		}
+		h := hs[i]
 		if byProcess[h.PID] == nil {
 			byProcess[h.PID] = make(map[uint32]int)
 		}
 		byProcess[h.PID][inode] = h.FD
 	}
 	for pid, fds := range byProcess {
-		if j.refused[pid] {
-			continue
-		}
 		if err := j.lookInto(pid, fds, doubtful); err != nil {
 			j.refused[pid], refusal = true, err
 		}

@@ -98,6 +98,22 @@ func Groups(listeners []Listener) [][]Listener {
 	return groups
 }
 
+// ConnectionsOf is the query for all connections of listeners, those that wait to be accepted included. An IPv6 listener may
+// have IPv4 clients, but all its connections are IPv6 sockets.
+func ConnectionsOf(listeners []Listener) Query {
+	q := Query{Ports: Ports(listeners), States: Serving}
+	has := func(network string) bool {
+		return slices.ContainsFunc(listeners, func(l Listener) bool { return l.Network == network })
+	}
+	switch v4, v6 := has("tcp4"), has("tcp6"); {
+	case v4 && !v6:
+		q.Network = "tcp4"
+	case v6 && !v4:
+		q.Network = "tcp6"
+	}
+	return q
+}
+
 // Ports are the TCP ports of listeners, each once: what a query for their connections wants.
 func Ports(listeners []Listener) []uint16 {
 	ports := []uint16{} // not nil, which would be a query for all ports there are

@@ -216,38 +216,57 @@ func TestUnix(t *testing.T) {
 	}
 }
 
-// TestDenied looks at another user's process from a thread that has lost its privileges.
-func TestDenied(t *testing.T) {
+// asNobody calls f on a thread that has lost its privileges.
+func asNobody(t *testing.T, f func()) {
+	t.Helper()
 	if os.Getuid() != 0 {
 		lacking(t, "only root can become somebody else, who may not look at this process")
 	}
-	d := open(t)
-	type result struct {
-		listeners []Listener
-		problems  []Problem
-		err       error
-	}
-	done := make(chan result)
+	done := make(chan syscall.Errno)
 	go func() {
 		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
 		// The system call itself is of one thread; the function of that name is of all.
-		if _, _, e := unix.RawSyscall(unix.SYS_SETRESUID, 65534, 65534, 65534); e != 0 {
-			done <- result{err: e}
-			return
+		_, _, e := unix.RawSyscall(unix.SYS_SETRESUID, 65534, 65534, 65534)
+		if e == 0 {
+			f()
 		}
-		l, p, err := d.Listeners([]int{1, os.Getppid(), 1 << 30})
-		done <- result{l, p, err}
+		done <- e
 	}()
-	r := <-done
-	if r.err != nil {
-		t.Fatal(r.err)
+	if e := <-done; e != 0 {
+		t.Fatal(e)
 	}
-	if len(r.listeners) != 0 || len(r.problems) != 1 || r.problems[0].Kind != Denied || len(r.problems[0].PIDs) != 2 ||
-		!errors.Is(r.problems[0].Err, os.ErrPermission) {
-		t.Fatalf("%+v", r.problems)
+}
+
+// TestDenied looks at another user's processes.
+func TestDenied(t *testing.T) {
+	d := open(t)
+	var listeners []Listener
+	var problems []Problem
+	var err error
+	asNobody(t, func() { listeners, problems, err = d.Listeners([]int{1, os.Getppid(), 1 << 30}) })
+	if err != nil || len(listeners) != 0 {
+		t.Fatal(listeners, err)
 	}
-	if text := r.problems[0].String(); !strings.HasPrefix(text, "cannot see the descriptors of process 1 and 1 more: ") {
+	if len(problems) != 1 || problems[0].Kind != Denied || len(problems[0].PIDs) != 2 ||
+		!errors.Is(problems[0].Err, os.ErrPermission) {
+		t.Fatalf("%+v", problems)
+	}
+	if text := problems[0].String(); !strings.HasPrefix(text, "cannot see the descriptors of process 1 and 1 more: ") {
 		t.Error(text)
+	}
+}
+
+// TestJudgeDenied may not look into the process that has the doubtful connection.
+func TestJudgeDenied(t *testing.T) {
+	j := NewJudge(open(t))
+	samples := []Sample{served(300, 300, 300)}
+	var first, second error
+	asNobody(t, func() { first, second = j.Settle(samples, []int{1}), j.Settle(samples, []int{1}) })
+	if first == nil || second != nil {
+		t.Errorf("said %v, then %v, want it once", first, second)
+	}
+	if got := j.Class(&samples[0]); got != Unsure {
+		t.Errorf("judged %v", got)
 	}
 }
 
@@ -283,4 +302,30 @@ func fdOf(t *testing.T, c syscall.Conn) int {
 		t.Fatal(err)
 	}
 	return fd
+}
+
+func TestConnectionsOf(t *testing.T) {
+	v4, v6, ux := Listener{Network: "tcp4"}, Listener{Network: "tcp6"}, Listener{Network: "unix"}
+	for _, c := range []struct {
+		listeners []Listener
+		want      string
+	}{
+		{[]Listener{v4, ux}, "tcp4"},
+		{[]Listener{ux, v6, v6}, "tcp6"},
+		{[]Listener{v4, v6}, ""},
+	} {
+		if q := ConnectionsOf(c.listeners); q.Network != c.want || q.States != Serving || q.Ports == nil {
+			t.Errorf("%+v", q)
+		}
+	}
+	d := open(t)
+	l := listen(t, "tcp4", "127.0.0.1:0", nil)
+	dial(t, l)
+	q := ConnectionsOf(mine(t, d, l.Addr().String())[l.Addr().String()])
+	for network, want := range map[string]int{"tcp4": 1, "tcp6": 0, "": 1} {
+		q.Network = network
+		if samples, err := d.List(q, nil); err != nil || len(samples) != want {
+			t.Errorf("%q: %d connections, want %d; %v", network, len(samples), want, err)
+		}
+	}
 }

@@ -219,6 +219,11 @@ func TestHalfOpen(t *testing.T) {
 	if age := s.Connection().Age; age < 0 || age > time.Second {
 		t.Errorf("a handshake just begun is %v old", age)
 	}
+	expire(t, 1100*time.Millisecond)
+	s = find(t, d, c)
+	if got := Classify(&s); got != HalfOpenLate || got.Holds(Exit) {
+		t.Errorf("after a second taken for %v: %+v", got, s)
+	}
 	if _, err := c.Write([]byte("GET")); err != nil {
 		t.Fatal(err)
 	}
@@ -257,7 +262,7 @@ func TestWhoSpokeLast(t *testing.T) {
 		}
 		pairs = append(pairs, pair{w, i%2 == 1})
 	}
-	expire(t, pairs[len(pairs)-1].server, Settled)
+	expire(t, Settled)
 	judge, unsure := NewJudge(d), 0
 	samples := make([]Sample, len(pairs))
 	for i, p := range pairs {
@@ -383,11 +388,11 @@ func (w *world) acknowledge() {
 // tick lets the kernel's clock go on, which steps every 10 ms at most.
 func (w *world) tick() {
 	w.t.Helper()
-	expire(w.t, w.client, 25*time.Millisecond)
+	expire(w.t, 25*time.Millisecond)
 }
 
-// expire waits for nothing to come on a connection, for as long.
-func expire(t *testing.T, c net.Conn, d time.Duration) {
+// expire lets the kernel's clock go on for as long: it waits for a client that nobody can be.
+func expire(t *testing.T, d time.Duration) {
 	t.Helper()
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Net: "unix"}) // nobody knows its name
 	if err != nil {

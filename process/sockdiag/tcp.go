@@ -25,9 +25,10 @@ const (
 
 // Query names the TCP sockets that are wanted.
 type Query struct {
-	Ports  []uint16 // local ports; nil is all of them
-	States States   // 0 is all of them
-	// NoInfo leaves out TCP_INFO, which makes the answer five times shorter: for listeners and counts of states.
+	Network string   // tcp4 or tcp6; empty is both, for which the kernel walks through its table twice
+	Ports   []uint16 // local ports; nil is all of them
+	States  States   // 0 is all of them
+	// NoInfo leaves out TCP_INFO, for whoever wants states and queues alone.
 	NoInfo bool
 }
 
@@ -73,6 +74,9 @@ func (d *Diag) TCP(q Query, visit func(*Sample)) error {
 	}
 	interrupted := false
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
+		if q.Network == "tcp4" && family != unix.AF_INET || q.Network == "tcp6" && family != unix.AF_INET6 {
+			continue
+		}
 		var s Sample
 		err := d.dump(tcpRequest(family, q, ranges), func(answer []byte) {
 			if s.parse(answer) && (exact || wanted[s.Local.Port()]) {
