@@ -10,6 +10,7 @@ type Cost struct {
 	PreDrain, Drain time.Duration // of gateways: the hook before a drain, and the drain
 	Settle          time.Duration // of gateways: for the last bytes, when the workers have left
 	PreStop         time.Duration
+	Invite          time.Duration // of others than gateways: their own drain, behind the pre_stop hook
 	Steps           time.Duration // the stop steps together
 	Kill            time.Duration // until what was killed is gone, or lost
 	PostStop        time.Duration
@@ -17,7 +18,7 @@ type Cost struct {
 
 // leave is the whole leaving, nothing squeezed.
 func (c Cost) leave() time.Duration {
-	return plus(plus(plus(c.Settle, c.PreStop), plus(c.Steps, c.Kill)), c.PostStop)
+	return plus(plus(plus(c.Settle, c.PreStop), plus(c.Invite, c.Steps)), plus(c.Kill, c.PostStop))
 }
 
 // Limits bound a whole shutdown.
@@ -147,13 +148,19 @@ func (b *Budget) killBy(id ID) time.Duration {
 // the pre_stop hook and the stop steps are squeezed alike.
 func (b *Budget) SettleBy(id ID, start time.Duration) time.Duration {
 	c := b.cost[id]
-	return b.share(id, start, c.Settle, plus(c.PreStop, c.Steps))
+	return b.share(id, start, c.Settle, plus(c.PreStop, plus(c.Invite, c.Steps)))
 }
 
 // PreStopBy is when a pre_stop hook that began at start is given up. Where the time up to SIGKILL is short, it gets its
 // share of it and leaves the stop steps theirs.
 func (b *Budget) PreStopBy(id ID, start time.Duration) time.Duration {
-	return b.share(id, start, b.cost[id].PreStop, b.cost[id].Steps)
+	c := b.cost[id]
+	return b.share(id, start, c.PreStop, plus(c.Invite, c.Steps))
+}
+
+// InviteBy is when one who was invited to finish at start is told to stop all the same, squeezed like a pre_stop hook.
+func (b *Budget) InviteBy(id ID, start time.Duration) time.Duration {
+	return b.share(id, start, b.cost[id].Invite, b.cost[id].Steps)
 }
 
 // share is when a part that began at start must make room for the parts behind it.

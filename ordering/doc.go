@@ -51,7 +51,7 @@
 // A Budget shares the time of one shutdown out over these steps, so that who leaves slowly takes nothing of the reserve
 // of those behind him:
 //
-//	need(x)     = min(settle + pre_stop + steps + kill + post_stop, reserve), and 0 for one that is not alive
+//	need(x)     = min(settle + pre_stop + invite + steps + kill + post_stop, reserve), and 0 for one that is not alive
 //	tail(x)     = max over the steps y directly behind x of need(y) + tail(y); a drain needs nothing
 //	end         = timeout - min(after + linger, reserve, timeout/4)
 //	span        = max over x of need(x) + tail(x)

@@ -12,9 +12,9 @@ import (
 
 // member is how one process really behaves, against what its Cost allows. Forever is what never ends by itself.
 type member struct {
-	alive                                          bool
-	dies                                           time.Duration // by itself, before it was asked to; Forever: it does not
-	drain, settle, preStop, told, killed, postStop time.Duration
+	alive                                                  bool
+	dies                                                   time.Duration // by itself, before it was asked to; Forever: it does not
+	drain, settle, preStop, invite, told, killed, postStop time.Duration
 }
 
 // world is a shutdown in discrete time. What each member may take is asked of the Budget, as the machine would.
@@ -52,6 +52,8 @@ func newWorld(d dice, nodes []Node) (*world, error) {
 		}
 		if g.Node(ID(i)).Role == Gateway {
 			w.cost[i].PreDrain, w.cost[i].Drain, w.cost[i].Settle = span(unit), span(unit), span(unit)
+		} else if d.one(3) {
+			w.cost[i].Invite = span(unit)
 		}
 		w.members[i] = newMember(d, w.cost[i])
 	}
@@ -69,7 +71,8 @@ func newMember(d dice, c Cost) member {
 	}
 	m := member{
 		alive: !d.one(6), dies: Forever, drain: within(c.PreDrain + c.Drain), settle: within(c.Settle),
-		preStop: within(c.PreStop), told: within(c.Steps), killed: within(c.Kill), postStop: within(c.PostStop),
+		preStop: within(c.PreStop), invite: within(c.Invite), told: within(c.Steps),
+		killed: within(c.Kill), postStop: within(c.PostStop),
 	}
 	if d.one(6) {
 		m.dies = time.Duration(d(5_000_000))
@@ -151,6 +154,7 @@ func (w *world) leave(id ID, turn time.Duration) (time.Duration, error) {
 	if m.dies > turn {
 		now := w.part("settle", turn, m.settle, w.b.SettleBy(id, turn), c.Settle)
 		now = w.part("pre_stop", now, m.preStop, w.b.PreStopBy(id, now), c.PreStop)
+		now = w.part("invite", now, m.invite, w.b.InviteBy(id, now), c.Invite)
 		kill := w.b.KillAt(id, turn, now, c.Steps)
 		gone = w.part("stop", now, m.told, kill, c.Steps)
 		if plus(now, m.told) > kill {
@@ -168,7 +172,7 @@ func (w *world) leave(id ID, turn time.Duration) (time.Duration, error) {
 // killedInTime demands that nobody gets less than half his scaled reserve before SIGKILL, unless he asked for less.
 func (w *world) killedInTime(id ID, turn, kill time.Duration) error {
 	c := w.cost[id]
-	if least := min(c.Settle+c.PreStop+c.Steps, w.scaled(w.b.Need(id))/2); kill-turn < least && !w.early(id) {
+	if least := min(c.Settle+c.PreStop+c.Invite+c.Steps, w.scaled(w.b.Need(id))/2); kill-turn < least && !w.early(id) {
 		return fmt.Errorf("%d is killed after %d, and %d is the least", id, kill-turn, least)
 	}
 	return nil
@@ -177,15 +181,15 @@ func (w *world) killedInTime(id ID, turn, kill time.Duration) error {
 // early says that a part before the stop steps ended early, so that these began, and ended, early too.
 func (w *world) early(id ID) bool {
 	m, c := &w.members[id], w.cost[id]
-	return m.settle < c.Settle || m.preStop < c.PreStop
+	return m.settle < c.Settle || m.preStop < c.PreStop || m.invite < c.Invite
 }
 
 // reserved demands that the time from its turn on was at least the scaled reserve for one that takes all it can get,
 // and that nobody, however it behaves, is there after the moment that is fixed for it.
 func (w *world) reserved(id ID, turn, left time.Duration) error {
 	m, c := &w.members[id], w.cost[id]
-	need := min(c.Settle+c.PreStop+c.Steps+c.Kill+c.PostStop, w.l.Reserve)
-	greedy := m.dies > turn && min(m.settle, m.preStop, m.told, m.killed, m.postStop) == Forever
+	need := min(c.Settle+c.PreStop+c.Invite+c.Steps+c.Kill+c.PostStop, w.l.Reserve)
+	greedy := m.dies > turn && min(m.settle, m.preStop, m.invite, m.told, m.killed, m.postStop) == Forever
 	if greedy && left-turn < w.scaled(need) {
 		return fmt.Errorf("%d got %d from its turn at %d on, and its reserve is %d", id, left-turn, turn, w.scaled(need))
 	}
@@ -224,7 +228,7 @@ func (w *world) span() (span time.Duration) {
 			}
 		}
 		if c := w.cost[p/2]; p%2 == 1 && w.members[p/2].alive {
-			claims[p] += min(c.Settle+c.PreStop+c.Steps+c.Kill+c.PostStop, w.l.Reserve)
+			claims[p] += min(c.Settle+c.PreStop+c.Invite+c.Steps+c.Kill+c.PostStop, w.l.Reserve)
 		}
 		return claims[p]
 	}
@@ -288,7 +292,7 @@ func TestBudgetInManyWorlds(t *testing.T) {
 			seen["reserves scaled"]++
 		}
 	}
-	for _, part := range []string{"drain", "settle", "pre_stop", "stop", "kill", "post_stop"} {
+	for _, part := range []string{"drain", "settle", "pre_stop", "invite", "stop", "kill", "post_stop"} {
 		for _, what := range []string{part + " cut", part + " squeezed"} {
 			if seen[what] < 1000 {
 				t.Errorf("%s was seen %d times", what, seen[what])

@@ -75,7 +75,39 @@ type (
 		Hook Run
 	}
 
-	// Quiesce and drain come with the drain of gateways.
+	// Quiesce turns new connections away from the listeners of the run's tree, from outside; whatever is in or queued goes
+	// on. It lasts until the run is gone. Answer: Quiesced, as soon as no accept queue holds anybody.
+	Quiesce struct {
+		Inst Inst
+		Run  Run
+	}
+
+	// DrainCommand runs the instance's drain command as a hook with the run number Hook. Answer: HookEnded.
+	DrainCommand struct {
+		Inst Inst
+		Run  Run
+		Hook Run
+	}
+
+	// Watch begins to look whether the run has finished what it has in hand, by the way that its Drain.Until names. Answer:
+	// BecameDrained, once, or nothing.
+	Watch struct {
+		Inst Inst
+		Run  Run
+	}
+
+	// Settle begins to look whether a gateway whose workers are gone has pushed its last bytes out. Answer: Settled, once,
+	// or nothing.
+	Settle struct {
+		Inst Inst
+		Run  Run
+	}
+
+	// StopWatch ends a Watch or Settle that was not answered.
+	StopWatch struct {
+		Inst Inst
+		Run  Run
+	}
 
 	// Sweep tells all descendants that belong to no living run to leave, or kills them. Answer: Swept, once none is left;
 	// for a Sweep with Report also when some are, at once.
@@ -83,6 +115,10 @@ type (
 		Signal syscall.Signal
 		Report bool
 	}
+
+	// Linger looks whether the kernel still owes clients bytes of those who have left. Answer: Lingered, with nobody once
+	// nothing is owed; where something is, also at once, and as often as that changes.
+	Linger struct{}
 
 	// Say hands out a report, for the log, the journal and whoever listens.
 	Say struct {
@@ -95,19 +131,25 @@ type (
 	}
 )
 
-func (Spawn) action()       {}
-func (Cancel) action()      {}
-func (Probe) action()       {}
-func (StopProbe) action()   {}
-func (Signal) action()      {}
-func (StopCommand) action() {}
-func (Kill) action()        {}
-func (Forget) action()      {}
-func (RunHook) action()     {}
-func (StopHook) action()    {}
-func (Sweep) action()       {}
-func (Say) action()         {}
-func (Finish) action()      {}
+func (Spawn) action()        {}
+func (Cancel) action()       {}
+func (Probe) action()        {}
+func (StopProbe) action()    {}
+func (Signal) action()       {}
+func (StopCommand) action()  {}
+func (Kill) action()         {}
+func (Forget) action()       {}
+func (RunHook) action()      {}
+func (StopHook) action()     {}
+func (Quiesce) action()      {}
+func (DrainCommand) action() {}
+func (Watch) action()        {}
+func (Settle) action()       {}
+func (StopWatch) action()    {}
+func (Sweep) action()        {}
+func (Linger) action()       {}
+func (Say) action()          {}
+func (Finish) action()       {}
 
 // Scope says whom of a run a signal is for.
 type Scope uint8

@@ -94,7 +94,8 @@ func (c *checker) process(p *process) {
 			p.spec.Name)
 		c.hold(!p.turn.came || p.turn.over == (p.present == 0), "%s: its turn to leave is over: %v, %d are there",
 			p.spec.Name, p.turn.over, p.present)
-		c.hold(p.draining == 0 || p.drained.came && !p.drained.over, "%s drains out of turn", p.spec.Name)
+		gateway := p.spec.Role == ordering.Gateway
+		c.hold(p.draining == 0 || !gateway || p.drained.came && !p.drained.over, "%s drains out of turn", p.spec.Name)
 	}
 }
 
@@ -102,7 +103,7 @@ func (c *checker) instance(i *instance) {
 	bounded := i.deadline != never
 	s := i.state
 	switch s {
-	case InPreStart, InPostStart, Draining, InPreStop, Stopping, Killing, InPostStop, InBackoff:
+	case InPreStart, InPostStart, Draining, Settling, InPreStop, Stopping, Killing, InPostStop, InBackoff:
 		c.hold(bounded, "%s is %s without a bound", i.name, s)
 	case Off, Waiting, Remains, Done, Failed, Stopped, Lost:
 		c.hold(!bounded, "%s is %s until %v", i.name, s, i.deadline)
@@ -113,21 +114,44 @@ func (c *checker) instance(i *instance) {
 		c.hold(i.exit == nil || bounded, "%s is %s, its main process gone, without a bound", i.name, s)
 	}
 	switch s {
-	case InPreStart, Draining, InPostStop:
+	case Draining:
+		c.draining(i)
+	case InPreStart, InPostStop:
 		c.hold(i.hook != nil && i.hook.kind != "", "%s is %s without a hook", i.name, s)
 	case InPostStart, InPreStop:
 		c.hold(i.hook != nil || i.exit != nil, "%s is %s without a hook", i.name, s)
 	case Stopping:
 		c.hold(i.hook == nil || i.hook.kind == "", "%s is %s with a %s hook", i.name, s, "other")
-	case Off, Waiting, Starting, Running, Ready, Drained, Remains, Killing, InBackoff, Done, Failed, Stopped, Lost:
+	case Off, Waiting, Starting, Running, Ready, Drained, Remains, Settling, Killing, InBackoff, Done, Failed, Stopped,
+		Lost:
 		c.hold(i.hook == nil, "%s is %s with a hook", i.name, s)
 	}
+	c.hold(i.part == notDraining || s == Draining, "%s is %s, and its drain goes on", i.name, s)
+	c.hold(!i.watched || s == Settling || s == Draining && i.part == watching, "%s is watched though %s", i.name, s)
 	c.hold(i.hook == nil || c.m.hooks[i.hook.run] == i.hook, "%s: its hook is not known", i.name)
 	if s.Alive() {
 		c.hold(i.run > 0 && i.run <= c.m.runs, "%s is %s with run %d", i.name, s, i.run)
 		c.hold(i.ran == (s != Starting), "%s is %s, and its exec succeeded: %v", i.name, s, i.ran)
 	}
 	c.turn(i)
+}
+
+// draining holds that what the drain of an instance waits for is under way.
+func (c *checker) draining(i *instance) {
+	hook, watched := false, false
+	switch i.part {
+	case preDraining, inviting:
+		hook = true
+	case watching:
+		watched = true
+	case quiescing:
+	case notDraining:
+		c.hold(i.exit != nil, "%s drains, and nothing is done for it", i.name)
+	}
+	c.hold((i.hook != nil) == hook, "%s drains with a hook: %v", i.name, i.hook != nil)
+	c.hold(i.watched == watched, "%s drains and is watched: %v", i.name, i.watched)
+	c.hold(i.deadline <= i.drainBy || i.exit != nil, "%s drains until %v, and must be drained by %v", i.name,
+		i.deadline, i.drainBy)
 }
 
 // turn holds that in an ordered shutdown nobody's way out begins before all who leave before it have left.
@@ -141,8 +165,13 @@ func (c *checker) turn(i *instance) {
 		c.hold(false, "%s is %s in a shutdown", i.name, i.state)
 	case Remains:
 		c.hold(!i.proc.turn.came, "%s remains although it is its turn", i.name)
-	case Running, InPostStart, Ready, Draining, Drained:
+	case Running, InPostStart, Ready, Drained:
 		c.hold(!i.proc.turn.came, "%s is %s although it is its turn", i.name, i.state)
+	case Draining:
+		gateway := i.proc.spec.Role == ordering.Gateway
+		c.hold(i.proc.turn.came != gateway, "%s drains, its turn came: %v", i.name, i.proc.turn.came)
+	case Settling:
+		c.hold(i.proc.turn.came, "%s settles before its turn", i.name)
 	case InPreStop, Stopping, Killing:
 		c.hold(i.proc.turn.came || i.since <= m.out.began, "%s is %s before its turn", i.name, i.state)
 	case Off, Starting, InPostStop, Done, Failed, Stopped, Lost:

@@ -100,8 +100,13 @@ func (m *Machine) due(i *instance) {
 	switch i.state {
 	case Starting:
 		m.lose(i, "never answered whether it runs")
-	case InPreStart, InPostStart, Draining, InPreStop, InPostStop:
+	case InPreStart, InPostStart, InPreStop, InPostStop:
 		m.hookOverdue(i)
+	case Draining:
+		m.drainDue(i)
+	case Settling:
+		m.stopWatch(i)
+		m.prepare(i)
 	case Running:
 		m.readyDue(i)
 	case Stopping:

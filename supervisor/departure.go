@@ -63,6 +63,14 @@ func (d *departure) drainBy(id ordering.ID, start Instant) Instant {
 	return d.at(d.budget.DrainBy(id, start-d.began))
 }
 
+func (d *departure) settleBy(id ordering.ID, start Instant) Instant {
+	return d.at(d.budget.SettleBy(id, start-d.began))
+}
+
+func (d *departure) inviteBy(id ordering.ID, start Instant) Instant {
+	return d.at(d.budget.InviteBy(id, start-d.began))
+}
+
 func (d *departure) preStopBy(id ordering.ID, start Instant) Instant {
 	return d.at(d.budget.PreStopBy(id, start-d.began))
 }
@@ -117,17 +125,6 @@ func (i *instance) serving() bool {
 	return (i.state == Running || i.state == Ready || i.state == InPostStart) && i.exit == nil
 }
 
-// drain turns work away from a gateway's instance: its pre_drain hook runs, and then it is drained.
-func (m *Machine) drain(i *instance) {
-	if _, ok := i.proc.spec.Hooks[PreDrain]; !ok {
-		m.enter(i, Drained, "", never)
-		return
-	}
-	i.asked, i.reason = true, reasonShutdown
-	m.enter(i, Draining, "", m.out.drainBy(i.proc.id, m.now))
-	m.startHook(i, PreDrain)
-}
-
 func (m *Machine) takeLeave(p *process, after ordering.ID) {
 	p.turn = turn{came: true, at: m.now, after: after}
 	if p.present > 0 {
@@ -171,7 +168,8 @@ func (m *Machine) stepOver(t *turn, s ordering.Step) {
 // its SIGKILL through.
 func (o Options) limits() ordering.Limits {
 	return ordering.Limits{
-		Timeout: o.Timeout, Reserve: o.Reserve, Before: o.Before, Delay: o.Delay, After: o.After, Linger: leastSweep,
+		Timeout: o.Timeout, Reserve: o.Reserve, Before: o.Before, Delay: o.Delay, After: o.After,
+		Linger: plus(o.Linger, leastSweep),
 	}
 }
 
@@ -179,6 +177,11 @@ func (o Options) limits() ordering.Limits {
 func (s *Spec) cost(o Options) ordering.Cost {
 	c := ordering.Cost{
 		PreDrain: s.Hooks[PreDrain], PreStop: s.Hooks[PreStop], Kill: o.KillTimeout, PostStop: s.Hooks[PostStop],
+	}
+	if s.Role == ordering.Gateway {
+		c.Drain, c.Settle = s.Drain.time(), s.Drain.Settle
+	} else {
+		c.Invite = s.Drain.time()
 	}
 	for _, step := range s.Stop {
 		c.Steps = plus(c.Steps, step.Timeout)

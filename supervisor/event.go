@@ -63,6 +63,38 @@ type (
 		Failed string // empty: exit 0
 	}
 
+	// Quiesced answers Quiesce: new connections are turned away, or as many of them as can be.
+	Quiesced struct {
+		Inst Inst
+		Run  Run
+		How  string // for people: "SYN filter on 2 listeners", "not possible here: pidfd_getfd is refused"
+	}
+
+	// BecameDrained says that the run has finished what it had in hand.
+	BecameDrained struct {
+		Inst Inst
+		Run  Run
+		Why  string // for people: "quiet for 500ms", "nothing but preconnects", "probe"
+	}
+
+	// Settled says that nothing of what a gateway has to send is left in its queues.
+	Settled struct {
+		Inst Inst
+		Run  Run
+	}
+
+	// Cut says that connections of the run were cut off. It may come until its instance is started again.
+	Cut struct {
+		Inst        Inst
+		Run         Run
+		Connections []Connection
+	}
+
+	// Lingered answers Linger: the kernel owes nobody anything any more (Left empty), or these.
+	Lingered struct {
+		Left []string // for people: "192.0.2.7:40112, 12 KiB"
+	}
+
 	// Swept answers Sweep: nothing of anybody is left (Left empty), or these are.
 	Swept struct {
 		Left []string // for people: "pid 4711 (sleep), of api.1"
@@ -72,17 +104,22 @@ type (
 	Tick struct{}
 )
 
-func (Begin) event()       {}
-func (Stop) event()        {}
-func (Interrupt) event()   {}
-func (Spawned) event()     {}
-func (SpawnFailed) event() {}
-func (BecameReady) event() {}
-func (Exited) event()      {}
-func (Gone) event()        {}
-func (HookEnded) event()   {}
-func (Swept) event()       {}
-func (Tick) event()        {}
+func (Begin) event()         {}
+func (Stop) event()          {}
+func (Interrupt) event()     {}
+func (Spawned) event()       {}
+func (SpawnFailed) event()   {}
+func (BecameReady) event()   {}
+func (Exited) event()        {}
+func (Gone) event()          {}
+func (HookEnded) event()     {}
+func (Quiesced) event()      {}
+func (BecameDrained) event() {}
+func (Settled) event()       {}
+func (Cut) event()           {}
+func (Lingered) event()      {}
+func (Swept) event()         {}
+func (Tick) event()          {}
 
 // Inst names an instance: copy N (from 1) of a process.
 type Inst struct {

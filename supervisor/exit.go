@@ -25,13 +25,16 @@ func (m *Machine) exited(ev Exited) {
 	exit := ev.Exit
 	i.exit, i.last, i.left, i.freed, i.lived = &exit, &exit, ev.Left, !i.asked, m.now-i.began
 	m.stopProbe(i)
+	m.stopWatch(i)
 	r := i.report(KindExit)
 	r.PID, r.Exit, r.Asked, r.Left = i.pid, &exit, i.asked, ev.Left
 	m.say(r)
 	switch i.state {
-	case Running, InPostStart, Ready, Draining, Drained:
+	case Running, InPostStart, Ready, Drained:
 		m.exitedEarly(i)
-	case InPreStop:
+	case Draining:
+		m.exitedDraining(i)
+	case Settling, InPreStop:
 		m.stopHook(i, "the process has exited")
 		if i.left > 0 {
 			m.tell(i)
@@ -49,13 +52,24 @@ func (m *Machine) exited(ev Exited) {
 // exitedEarly is an exit of one who was not on its way out.
 func (m *Machine) exitedEarly(i *instance) {
 	m.stopHook(i, "the process has exited")
+	if i.left > 0 {
+		m.orphaned(i)
+		return
+	}
+	m.setDeadline(i, m.overdue())
+}
+
+// exitedDraining is an exit of one who was invited to: it has nothing in hand any more. One who is on its way out only
+// waits for its end, within the bound of its drain.
+func (m *Machine) exitedDraining(i *instance) {
+	m.stopDrain(i, "the process has exited")
 	switch {
 	case i.left > 0:
 		m.orphaned(i)
-	case i.state == Draining:
+	case !i.proc.turn.came:
 		m.enter(i, Drained, "exited", m.overdue())
 	default:
-		m.setDeadline(i, m.overdue())
+		m.setDeadline(i, min(i.drainBy, m.overdue()))
 	}
 }
 

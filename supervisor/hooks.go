@@ -5,9 +5,11 @@ import "fmt"
 // hook is a hook or stop command that runs.
 type hook struct {
 	run  Run
-	kind HookKind // empty: a stop command
+	kind HookKind // empty: a stop command or drain command
 	inst *instance
 	step int // of a stop command
+
+	drains bool // a drain command
 }
 
 // startHook runs a hook of an instance, within the bound of the state it is in.
@@ -73,9 +75,7 @@ func (m *Machine) hookEnded(ev HookEnded) {
 	i := h.inst
 	i.hook = nil
 	if h.kind == "" {
-		if ev.Failed != "" {
-			m.note(i, fmt.Sprintf("stop command failed: %s", ev.Failed))
-		}
+		m.commandEnded(i, h, ev.Failed)
 		return
 	}
 	if h.kind == PreStart && ev.Failed != "" {
@@ -83,6 +83,20 @@ func (m *Machine) hookEnded(ev HookEnded) {
 		return
 	}
 	m.hookOver(i)
+}
+
+// commandEnded takes in the end of a stop command, for whose effect the bound of its step waits, or of a drain command.
+func (m *Machine) commandEnded(i *instance, h *hook, failed string) {
+	name := "stop"
+	if h.drains {
+		name = "drain"
+	}
+	if failed != "" {
+		m.note(i, fmt.Sprintf("%s command failed: %s", name, failed))
+	}
+	if h.drains {
+		m.drainOn(i, watching)
+	}
 }
 
 // hookOver goes on after the hook of the state an instance is in.
@@ -93,13 +107,13 @@ func (m *Machine) hookOver(i *instance) {
 	case InPostStart:
 		m.enter(i, Ready, "", never)
 	case Draining:
-		m.enter(i, Drained, "", never)
+		m.beginDrain(i)
 	case InPreStop:
-		m.tell(i)
+		m.inviteOut(i)
 	case InPostStop:
 		m.verdict(i)
-	case Off, Waiting, Starting, Running, Ready, Drained, Remains, Stopping, Killing, InBackoff, Done, Failed, Stopped,
-		Lost:
+	case Off, Waiting, Starting, Running, Ready, Drained, Remains, Settling, Stopping, Killing, InBackoff, Done, Failed,
+		Stopped, Lost:
 		panic("supervisor: " + i.name + " had a hook in state " + string(i.state))
 	}
 }

@@ -36,12 +36,13 @@ func (m *Machine) raise(l Level, cause string) {
 // urge skips what can be skipped, and keeps the order.
 func (m *Machine) urge() {
 	m.cutAnnouncing()
+	m.endLinger()
 	for _, i := range m.insts {
 		switch i.state {
 		case Draining:
-			m.stopHook(i, "urgent")
-			m.enter(i, Drained, "urgent", i.whenGone())
-		case InPreStop:
+			m.drained(i, "urgent")
+		case Settling, InPreStop:
+			m.stopWatch(i)
 			m.stopHook(i, "urgent")
 			m.tell(i)
 		case Stopping:
@@ -69,7 +70,7 @@ func (m *Machine) force() {
 		switch i.state {
 		case Starting:
 			m.setDeadline(i, min(i.deadline, m.after(m.opts.KillTimeout)))
-		case Running, InPostStart, Ready, Draining, Drained, Remains, InPreStop, Stopping:
+		case Running, InPostStart, Ready, Draining, Drained, Remains, Settling, InPreStop, Stopping:
 			m.kill(i, "forced")
 		case InPostStop:
 			m.stopHook(i, "forced")
@@ -77,12 +78,13 @@ func (m *Machine) force() {
 		case Killing, Off, Waiting, InPreStart, InBackoff, Done, Failed, Stopped, Lost:
 		}
 	}
+	m.endLinger()
 	switch m.shutdown.stage {
 	case telling:
 		m.sweep(killing, m.shutdown.countBy)
 	case afterHook:
 		m.stopTreeHook("forced")
 		m.finish()
-	case idle, beforeHook, delaying, killing, counting:
+	case idle, beforeHook, delaying, killing, counting, lingering:
 	}
 }

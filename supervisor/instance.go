@@ -43,6 +43,11 @@ type life struct {
 	freed bool    // and it went without being asked
 	left  int     // others that lived then
 
+	part    drainPart // of the drain
+	drainBy Instant   // when the drain ends, whatever is left to do
+	watched bool      // a Watch or Settle was not answered yet
+	ended   State     // the one in which the run came to its end
+
 	told   Instant // when its stop steps began
 	step   int     // the stop step it is at, from 1
 	killAt Instant // when SIGKILL comes, whatever the steps
@@ -60,6 +65,9 @@ func (m *Machine) enter(i *instance, s State, cause string, until Instant) {
 	m.count(i, from, -1)
 	m.count(i, s, +1)
 	i.state, i.since = s, m.now
+	if from.Alive() && !s.Alive() {
+		i.ended = from
+	}
 	m.setDeadline(i, until)
 	r := i.report(KindState)
 	r.From, r.State, r.Cause, r.Bound = from, s, cause, m.rest(until)

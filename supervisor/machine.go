@@ -127,6 +127,16 @@ func (m *Machine) handle(ev Event) {
 		m.gone(ev)
 	case HookEnded:
 		m.hookEnded(ev)
+	case Quiesced:
+		m.quiesced(ev)
+	case BecameDrained:
+		m.becameDrained(ev)
+	case Settled:
+		m.settled(ev)
+	case Cut:
+		m.cut(ev)
+	case Lingered:
+		m.lingered(ev)
 	case Swept:
 		m.swept(ev)
 	case Tick:

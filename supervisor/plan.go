@@ -122,7 +122,7 @@ func (p *planner) stop(costs []ordering.Cost) []PlanStep {
 			c := costs[id]
 			bound := plus(c.PreDrain, c.Drain)
 			if kind == ordering.Leave {
-				bound = plus(plus(c.Settle, c.PreStop), plus(c.Steps, plus(c.Kill, c.PostStop)))
+				bound = plus(plus(plus(c.Settle, c.PreStop), plus(c.Invite, c.Steps)), plus(c.Kill, c.PostStop))
 			}
 			step := PlanStep{
 				Level: p.level(s), Process: p.specs[id].Name, Step: kind.String(), Instances: p.specs[id].Instances,

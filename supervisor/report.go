@@ -32,6 +32,18 @@ type Report struct {
 	Attempt  int            `json:"attempt,omitempty"`
 	After    []string       `json:"after,omitempty"` // whose leaving set this free (the last one), or who is waited for
 	Outcome  *Outcome       `json:"outcome,omitempty"`
+
+	Connections []Connection `json:"connections,omitempty"`
+}
+
+// Connection is one that was cut off, as the kernel last knew it.
+type Connection struct {
+	Peer string        `json:"peer"` // its address and port
+	Port int           `json:"port"` // ours
+	Age  time.Duration `json:"age"`
+	In   uint64        `json:"in"`   // bytes received
+	Out  uint64        `json:"out"`  // bytes sent and acknowledged
+	Last time.Duration `json:"last"` // since its last activity
 }
 
 // Kind is what a report is about.
@@ -42,6 +54,9 @@ const (
 	KindState   Kind = "state"   // From -> State; PID when it begins to run; Cause; Bound where the new state has one
 	KindSignal  Kind = "signal"  // a stop signal was sent: Signal, Scope, Step, Bound
 	KindCommand Kind = "command" // a stop command was started: Step, Bound, HookRun
+	KindQuiesce Kind = "quiesce" // new connections are to be turned away (Step 0; Bound), or are (Step 1; Cause: how)
+	KindInvite  Kind = "invite"  // was asked to finish, no stop step: Signal, or HookRun of a command; Bound
+	KindCut     Kind = "cut"     // connections were cut off: Connections; State and Step, where that happened; Cause
 	KindKill    Kind = "kill"    // SIGKILL went to the whole tree: Cause, Bound
 	KindExit    Kind = "exit"    // the main process was reaped: Exit, Asked, Left
 	KindGone    Kind = "gone"    // and its tree is empty
@@ -75,6 +90,7 @@ const (
 	Draining    State = "draining"
 	Drained     State = "drained"
 	Remains     State = "remains"
+	Settling    State = "settling"
 	InPreStop   State = "pre_stop"
 	Stopping    State = "stopping"
 	Killing     State = "killing"
@@ -89,7 +105,8 @@ const (
 // Alive says whether a process of the run may exist in this state.
 func (s State) Alive() bool {
 	switch s {
-	case Starting, Running, InPostStart, Ready, Draining, Drained, Remains, InPreStop, Stopping, Killing:
+	case Starting, Running, InPostStart, Ready, Draining, Drained, Remains, Settling, InPreStop, Stopping,
+		Killing:
 		return true
 	case Off, Waiting, InPreStart, InPostStop, InBackoff, Done, Failed, Stopped, Lost:
 		return false
@@ -102,8 +119,8 @@ func (s State) Left() bool {
 	switch s {
 	case Off, Done, Failed, Stopped, Lost:
 		return true
-	case Waiting, InPreStart, Starting, Running, InPostStart, Ready, Draining, Drained, Remains, InPreStop, Stopping,
-		Killing, InPostStop, InBackoff:
+	case Waiting, InPreStart, Starting, Running, InPostStart, Ready, Draining, Drained, Remains, Settling, InPreStop,
+		Stopping, Killing, InPostStop, InBackoff:
 		return false
 	}
 	panic("supervisor: unknown state " + string(s))

@@ -28,6 +28,7 @@ type shutdown struct {
 	answered   int  // and those answered with who is left
 	counted    bool // closing: an answer to a sweep has come
 	survived   []string
+	linger     linger
 }
 
 // stage is what a phase waits for.
@@ -40,6 +41,7 @@ const (
 	telling  // descendants were told to leave
 	killing  // and killed
 	counting // and are asked for a last time
+	lingering
 	afterHook
 )
 
@@ -109,7 +111,7 @@ func (m *Machine) halt(i *instance) {
 	case InPostStop:
 		m.setDeadline(i, min(i.deadline, m.out.postStopBy(id, m.now)))
 	case Off, Ready, InPreStop, Stopping, Done, Failed, Stopped, Lost:
-	case Draining, Drained, Remains:
+	case Draining, Drained, Remains, Settling:
 		panic("supervisor: " + i.name + " was " + string(i.state) + " before the shutdown")
 	}
 }
@@ -151,10 +153,12 @@ func (m *Machine) close() {
 	s := &m.shutdown
 	m.enterPhase(Closing, "")
 	room := max(0, s.ends-m.now)
-	sweep := min(room, 2*m.opts.Reserve)
+	most := room // for all but the after_shutdown hook
 	if m.opts.After > 0 {
-		sweep = min(sweep, room-room/4)
+		most -= room / 4
 	}
+	m.beginLinger(most)
+	sweep := min(most, 2*m.opts.Reserve)
 	s.killBy, s.sweepBy = m.after(min(room/2, sweep/2)), m.after(sweep)
 	s.countBy = s.sweepBy - (s.sweepBy-s.killBy)/4
 	if m.level == Forced {
@@ -214,6 +218,18 @@ func (m *Machine) survivors() {
 }
 
 func (m *Machine) afterSweep() {
+	l := &m.shutdown.linger
+	if l.asked && l.by > m.now {
+		m.await(lingering, l.by)
+		return
+	}
+	if l.asked {
+		m.lingerLate()
+	}
+	m.afterLinger()
+}
+
+func (m *Machine) afterLinger() {
 	switch {
 	case m.opts.After <= 0:
 		m.finish()
@@ -241,6 +257,8 @@ func (m *Machine) shutdownDue() {
 		m.sweep(counting, max(m.now, s.sweepBy))
 	case counting:
 		m.survivors()
+	case lingering:
+		m.lingerLate()
 	case idle:
 		panic("supervisor: the shutdown waits for nothing")
 	}

@@ -25,7 +25,49 @@ type Spec struct {
 	Ready Readiness
 	Stop  []StopStep                 // at least one, unless the process is to be killed at once
 	Hooks map[HookKind]time.Duration // the bound of each hook there is
+	Drain Drain
 }
+
+// Drain says how an instance finishes what it has in hand, before anybody tells it to stop. That of a gateway is a step
+// of the shutdown of its own, before its workers leave; that of others is a part of their leaving, between the pre_stop
+// hook and the stop steps. The zero value is no drain.
+type Drain struct {
+	Quiesce bool          // of a gateway: new connections are turned away from outside first
+	Invite  Invite        // how the program itself is asked to finish, if it is
+	Until   Until         // when it is drained
+	Timeout time.Duration // of the whole, from the begin of the quiesce on
+	Settle  time.Duration // of a gateway: how long it may push its last bytes out when its workers are gone
+}
+
+// Wanted says whether there is anything to do for the drain. Settling is no part of it.
+func (d Drain) Wanted() bool { return d.Quiesce || d.Invite != (Invite{}) || d.Until != UntilNothing }
+
+// time is how long the drain may take, behind the pre_drain hook.
+func (d Drain) time() time.Duration {
+	if !d.Wanted() {
+		return 0
+	}
+	return d.Timeout
+}
+
+// Invite is how a program is asked to finish and, perhaps, to leave: by a signal to its main process, or by a command.
+// It is no stop step. The zero value is no invitation.
+type Invite struct {
+	Signal  syscall.Signal // 0: Command, or none
+	Command bool
+}
+
+// Until says when an instance is drained. What each of them looks at is the engine's business.
+type Until uint8
+
+// The values of `drain.until`, and the one for a drain that is over once its begin is.
+const (
+	UntilNothing     Until = iota
+	UntilExit              // it has exited, or nothing but preconnects is left
+	UntilQuiet             // nobody waits for an answer
+	UntilConnections       // every connection that ever carried a byte is gone
+	UntilProbe             // its drain probe succeeds
+)
 
 // Restart says when an instance that ended by itself is started again.
 type Restart uint8
@@ -89,6 +131,7 @@ type Options struct {
 	After       time.Duration `json:"after"`                // bound of the after_shutdown hook; 0: there is none
 	ClassOnly   bool          `json:"class_only,omitempty"` // shutdown.exit_code = "class"
 	Stay        bool          `json:"stay,omitempty"`       // shutdown.when_done = "stay"
+	Linger      time.Duration `json:"linger,omitempty"`     // for bytes that the kernel still owes at the end; 0: none
 	Seed        uint64        `json:"seed"`                 // of the backoff's jitter
 }
 

@@ -148,7 +148,8 @@ func (m *Machine) spawned(ev Spawned) {
 	m.awaitReady(i)
 }
 
-// spawnedLate takes in a run whose spawn was under way when the shutdown began: it lives, so it leaves at its turn.
+// spawnedLate takes in a run whose spawn was under way when the shutdown began: it lives, so it drains and
+// leaves with its siblings, at its turn.
 func (m *Machine) spawnedLate(i *instance) {
 	m.enter(i, Running, "its spawn could not be taken back", never)
 	switch {
@@ -156,6 +157,8 @@ func (m *Machine) spawnedLate(i *instance) {
 		m.kill(i, "forced")
 	case m.mayStop(i):
 		m.leave(i, reasonShutdown)
+	case i.proc.draining > 0 && m.level == Orderly:
+		m.drain(i) // as its siblings do: it may have taken connections already
 	}
 }
 

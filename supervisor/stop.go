@@ -10,7 +10,7 @@ import (
 
 // One way out serves every reason to stop: a shutdown, a run that never became ready, the leftovers of a crash.
 //
-//	leave -> pre_stop hook -> tell -> nextStep ... -> kill -> lose, with over (exit.go) as soon as the tree is empty
+//	leave -> settle -> pre_stop hook -> own drain -> tell -> nextStep ... -> kill -> lose, with over (exit.go) as soon as the tree is empty
 //
 // Between any two of its stop steps stands mayStop: whoever is on the way out already when a shutdown begins hears
 // nothing more before it is its turn.
@@ -18,7 +18,7 @@ import (
 // leaving says whether an instance is somewhere on its way out.
 func (i *instance) leaving() bool {
 	switch i.state {
-	case Remains, InPreStop, Stopping, Killing, InPostStop:
+	case Remains, Settling, InPreStop, Stopping, Killing, InPostStop:
 		return true
 	case Off, Waiting, InPreStart, Starting, Running, InPostStart, Ready, Draining, Drained, InBackoff, Done, Failed,
 		Stopped, Lost:
@@ -40,16 +40,21 @@ func (m *Machine) atOnce(i *instance) bool {
 // leave shows an instance out.
 func (m *Machine) leave(i *instance, reason string) {
 	m.stopProbe(i)
-	m.stopHook(i, "the process is told to stop")
+	m.stopDrain(i, "the process is told to stop")
 	if i.exit == nil {
 		i.asked = true
 	}
 	if i.reason == "" {
 		i.reason = reason
 	}
+	m.settleOut(i)
+}
+
+// prepare runs the pre_stop hook of one who is shown out.
+func (m *Machine) prepare(i *instance) {
 	bound, ok := i.proc.spec.Hooks[PreStop]
 	if !ok || i.exit != nil || i.prepared || m.level > Orderly {
-		m.tell(i)
+		m.inviteOut(i)
 		return
 	}
 	i.prepared = true
@@ -57,10 +62,7 @@ func (m *Machine) leave(i *instance, reason string) {
 	if m.out != nil {
 		until = min(until, m.out.preStopBy(i.proc.id, m.now))
 	}
-	if i.killAt != never { // its spawn came late and took of its time, but the stop steps shall have theirs
-		until = min(until, max(m.now, i.killAt-i.stepsLeft()))
-	}
-	m.enter(i, InPreStop, i.whyStop(), until)
+	m.enter(i, InPreStop, i.whyStop(), m.partBy(i, until))
 	m.startHook(i, PreStop)
 }
 
@@ -165,7 +167,7 @@ func (m *Machine) signal(i *instance, sig syscall.Signal, scope Scope) {
 // kill sends SIGKILL to the whole tree of a run.
 func (m *Machine) kill(i *instance, cause string) {
 	m.stopProbe(i)
-	m.stopHook(i, "the process is killed")
+	m.stopDrain(i, "the process is killed")
 	if i.exit == nil {
 		i.asked = true
 	}
@@ -225,7 +227,7 @@ func (m *Machine) itsTurn(i *instance) {
 	case Killing, InPostStop:
 		// Their bounds were shortened when the shutdown began.
 	case Off, Done, Failed, Stopped, Lost:
-	case Waiting, InPreStart, InBackoff:
+	case Waiting, InPreStart, InBackoff, Settling:
 		panic("supervisor: " + i.name + " has its turn in state " + string(i.state))
 	}
 }
@@ -233,7 +235,8 @@ func (m *Machine) itsTurn(i *instance) {
 // boundSpawn bounds a spawn that was not answered when its turn came. The time for its way out runs already, for the
 // bound of the whole must hold.
 func (m *Machine) boundSpawn(i *instance) {
-	own := plus(i.proc.spec.Hooks[PreStop], i.stepsLeft())
+	c := i.proc.spec.cost(m.opts)
+	own := plus(plus(c.Settle, c.PreStop), plus(c.Invite, i.stepsLeft()))
 	if m.level > Orderly {
 		own = min(own, m.opts.Reserve)
 	}

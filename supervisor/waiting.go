@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"strings"
 	"time"
 
 	"lastout/ordering"
@@ -80,6 +81,7 @@ func (m *Machine) sayWaiting() {
 // sayHeld names the instances whose turn it is.
 func (m *Machine) sayHeld() {
 	r := Report{Kind: KindWaiting}
+	var whatFor []string
 	by := m.now
 	for _, w := range m.wait.list {
 		for _, i := range w.p.inst {
@@ -88,10 +90,13 @@ func (m *Machine) sayHeld() {
 			}
 			m.work++
 			r.After = append(r.After, i.name)
+			if what := i.drainsFor(); what != "" {
+				whatFor = append(whatFor, what)
+			}
 			by = max(by, m.overBy(i))
 		}
 	}
-	r.Bound = Forever
+	r.Bound, r.Cause = Forever, strings.Join(whatFor, "; ")
 	if by != never {
 		r.Bound = by - m.now
 	}
@@ -104,15 +109,23 @@ func (m *Machine) overBy(i *instance) Instant {
 	post := s.Hooks[PostStop]
 	kill := plus(m.opts.KillTimeout, post)
 	var by Instant
+	steps, invite := s.cost(m.opts).Steps, s.cost(m.opts).Invite
 	switch i.state {
-	case Draining, InPostStop, Starting:
+	case InPostStop, Starting:
 		return i.deadline
+	case Draining:
+		if !i.proc.turn.came {
+			return i.drainBy
+		}
+		by = plus(plus(i.drainBy, steps), kill)
+	case Settling:
+		by = plus(plus(plus(i.deadline, s.Hooks[PreStop]), steps), kill)
 	case Killing:
 		by = plus(i.deadline, post)
 	case Stopping:
 		by = plus(i.killAt, kill)
 	case InPreStop:
-		by = plus(plus(i.deadline, s.cost(m.opts).Steps), kill)
+		by = plus(plus(i.deadline, plus(invite, steps)), kill)
 	case Off, Waiting, InPreStart, Running, InPostStart, Ready, Drained, Remains, InBackoff, Done, Failed, Stopped, Lost:
 		panic("supervisor: nobody waits for " + i.name + " in state " + string(i.state))
 	}
@@ -131,6 +144,11 @@ func (s *shutdown) whom() []string {
 			return s.left
 		}
 		return []string{"descendants"}
+	case lingering:
+		if len(s.linger.owed) > 0 {
+			return s.linger.owed
+		}
+		return []string{"bytes on their way to clients"}
 	case idle:
 	}
 	panic("supervisor: the shutdown waits for nothing")

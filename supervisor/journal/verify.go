@@ -105,7 +105,8 @@ func (v *verifier) report(r supervisor.Report) {
 	case supervisor.KindFinish:
 		v.finish(*r.Outcome)
 	case supervisor.KindHook, supervisor.KindRetry, supervisor.KindFree, supervisor.KindWaiting,
-		supervisor.KindStrays, supervisor.KindNote:
+		supervisor.KindStrays, supervisor.KindNote, supervisor.KindQuiesce, supervisor.KindInvite, supervisor.KindCut:
+		// An invitation to finish is no stop step: who is invited may leave, and nobody need have left before it.
 	}
 }
 
@@ -288,7 +289,7 @@ func known(s supervisor.State) bool {
 var states = map[supervisor.State]bool{
 	supervisor.Off: false, supervisor.Waiting: false, supervisor.InPreStart: false, supervisor.Starting: true,
 	supervisor.Running: true, supervisor.InPostStart: true, supervisor.Ready: true, supervisor.Draining: true,
-	supervisor.Drained: true, supervisor.Remains: true, supervisor.InPreStop: true, supervisor.Stopping: true,
-	supervisor.Killing: true, supervisor.InPostStop: false, supervisor.InBackoff: false, supervisor.Done: false,
-	supervisor.Failed: false, supervisor.Stopped: false, supervisor.Lost: false,
+	supervisor.Drained: true, supervisor.Remains: true, supervisor.Settling: true, supervisor.InPreStop: true,
+	supervisor.Stopping: true, supervisor.Killing: true, supervisor.InPostStop: false, supervisor.InBackoff: false,
+	supervisor.Done: false, supervisor.Failed: false, supervisor.Stopped: false, supervisor.Lost: false,
 }

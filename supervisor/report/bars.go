@@ -32,7 +32,7 @@ func strokeOf(s supervisor.State) stroke {
 	switch s {
 	case supervisor.Starting, supervisor.Running, supervisor.InPostStart, supervisor.Ready, supervisor.Drained:
 		return strokeWait
-	case supervisor.Draining:
+	case supervisor.Draining, supervisor.Settling:
 		return strokeDrain
 	case supervisor.InPreStart, supervisor.InPreStop, supervisor.InPostStop:
 		return strokeHook
