@@ -46,9 +46,21 @@ type Instance struct {
 	Hooks   map[supervisor.HookKind]Command
 	Stop    []Command // by stop step; a step with a signal has none (Argv nil)
 	Probe   Probe
+	Drain   Drain
 
 	// LogFile is Log.File of its process with this instance's own expansion: the same for all, or one for each.
 	LogFile string
+}
+
+// Drain is how an instance is drained, as far as the machine need not know it.
+type Drain struct {
+	Command         *Command // the invitation, where it is a command
+	Probe           *Command // exit 0: drained
+	ProbeTimeout    time.Duration
+	Quiet           time.Duration // for how long nobody must have waited for an answer
+	Quiesce         string        // auto filter sentinel minttl none
+	KeepPreconnects bool          // connections that never carried a byte are left open
+	Ports           []int         // where its clients come in; none: found in its tree
 }
 
 // Command is a program with its circumstances. A program that is written as "lastout", without a slash, is the running
