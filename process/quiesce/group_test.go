@@ -180,11 +180,12 @@ func TestAnotherUser(t *testing.T) {
 		}
 		return
 	}
+	program := publicSelf(t)
 	for _, way := range Best {
 		t.Run(way.String(), func(t *testing.T) {
 			t.Parallel()
-			tryServer(t, server{Addr: "127.0.0.1:0", UID: nobody}, way)
-			tryServer(t, server{Addr: "[::]:0", UID: nobody, Members: 2}, way)
+			tryServer(t, server{Addr: "127.0.0.1:0", UID: nobody, program: program}, way)
+			tryServer(t, server{Addr: "[::]:0", UID: nobody, Members: 2, program: program}, way)
 		})
 	}
 }
