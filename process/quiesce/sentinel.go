@@ -315,22 +315,28 @@ func (l *Listener) closeSentinel() error {
 	l.sentinel = nil
 	b.unplug()
 	if !b.steers {
-		unix.Close(b.fd)
+		b.end()
 		return nil
 	}
 	other := slices.IndexFunc(l.sockets, func(s *socket) bool { return s.fd >= 0 && detachable(s.fd) })
 	fd := b.fd
 	if other >= 0 {
-		unix.Close(b.fd)
+		b.end()
 		fd = l.sockets[other].fd
 	} else {
-		defer unix.Close(b.fd)
+		defer b.end()
 	}
 	err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DETACH_REUSEPORT_BPF, 0)
 	if err == unix.ENOENT {
 		return nil
 	}
 	return explain("cannot detach the sentinel's program", err, nil)
+}
+
+// end makes it leave the group at once: to close it would not do while a fork under way holds its descriptor too.
+func (b *sentinel) end() {
+	_ = unix.Shutdown(b.fd, unix.SHUT_RDWR) // refused where it does not listen yet
+	unix.Close(b.fd)
 }
 
 // detachable says whether a socket takes options of its group: one of MPTCP does not.
