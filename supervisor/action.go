@@ -89,8 +89,8 @@ type (
 		Hook Run
 	}
 
-	// Watch begins to look whether the run has finished what it has in hand, by the way that its Drain.Until names. Answer:
-	// BecameDrained, once, or nothing.
+	// Watch begins to look whether the run has finished what it has in hand, in the way that its Drain.Until names.
+	// Answer: BecameDrained, once, or nothing.
 	Watch struct {
 		Inst Inst
 		Run  Run

@@ -20,11 +20,12 @@
 //	running      yes    runs, and is not ready yet                         BecameReady, ready bound, Exited
 //	post_start   yes    ready; the post_start hook runs                    hook ended, bound, Exited
 //	ready        yes    runs and is ready                                  Exited, shutdown
-//	draining     yes    a gateway turns work away (pre_drain hook first)   drained, bound, Exited
+//	draining     yes    work in hand is finished, as said below            drained, bound, Exited
 //	drained      yes    a drained gateway waits for its turn to leave      its turn, Exited
 //	remains     yes    not its turn in a shutdown, but its main process    its turn, Gone
 //	                   has gone and others of its tree live, or it was
 //	                   being stopped before: it is told nothing
+//	settling     yes    its turn; a gateway pushes its last bytes out      Settled, bound, Exited
 //	pre_stop     yes    its turn; the pre_stop hook runs                   hook ended, bound, Exited
 //	stopping     yes    a stop step was taken; its bound runs              Gone, bound (next step, or killing)
 //	killing      yes    SIGKILL went to the whole tree; its bound runs     Gone, bound (lost)
@@ -38,15 +39,38 @@
 // "Left" means off, done, failed, stopped, lost, and during a shutdown nothing else: a step of the stop order is over
 // when all instances of its process have left.
 //
+// # The drain
+//
+// A gateway drains before its workers leave, in a step of the shutdown of its own: its pre_drain hook, then new
+// connections are turned away (Quiesce), the program itself is invited to finish (by Signal or DrainCommand), and it is
+// watched until it is drained (Watch). Each part is passed over where it is not configured, and drain.timeout bounds
+// them together, from the quiesce on. An invitation is no stop step; but who was invited was asked to leave, so that its
+// exit is no failure, and ends its drain. When its workers are gone and its turn to leave has come it settles, before its
+// pre_stop hook.
+//
+// The drain of others is a part of their own leaving: invited and watched between the pre_stop hook and the stop steps.
+// They are never quiesced, for a gateway may still send them requests.
+//
+//	part        answer                      its bound
+//	pre_drain   HookEnded                   that of the hook
+//	quiesce     Quiesced                    1.25 s, drain.timeout
+//	invite      HookEnded; a signal: none   drain.timeout
+//	watch       BecameDrained               drain.timeout
+//	settle      Settled                     drain.settle
+//
+// A Watch or Settle ends with its answer or with StopWatch. Where Exited ends the drain, or impatience does, nothing else
+// is taken back: what was quiesced stays so until the run is gone. Answers that come late are ignored.
+//
 // # The life of a shutdown
 //
 //	up          the tree is started and kept running
 //	announcing  before_shutdown hook, then shutdown.delay; nothing starts or restarts any more
 //	walking     the steps of the stop order (package ordering), each as soon as the last one before it is over
-//	closing     what is left of anybody is told, then killed; after_shutdown hook
+//	closing     what is left of anybody is told, then killed; beside that it lingers for bytes that the kernel still owes
+//	            clients; after_shutdown hook
 //	finished    Finish was given; nothing follows
 //
 // Every wait of it has a bound, fixed at the begin (ordering.Budget) and only ever shortened. Impatience shortens:
-// urgent skips delays, hooks before the stop and drains, and kills workers and gateways in order; services still get
-// their stop signal and the reserve. Forced kills everybody at once.
+// urgent skips delays, hooks before the stop, drains, settling and lingering, and kills workers and gateways in order;
+// services still get their stop signal and the reserve. Forced kills everybody at once.
 package supervisor

@@ -97,11 +97,21 @@ func (a *anyWorld) follow(x Action) {
 		a.asked = append(a.asked, HookEnded{Run: x.Hook}, HookEnded{Run: x.Hook, Failed: "exit code 1"})
 	case StopCommand:
 		a.asked = append(a.asked, HookEnded{Run: x.Hook})
+	case Quiesce:
+		a.asked = append(a.asked, Quiesced{Inst: x.Inst, Run: x.Run, How: "filter"})
+	case DrainCommand:
+		a.asked = append(a.asked, HookEnded{Run: x.Hook}, HookEnded{Run: x.Hook, Failed: "exit code 1"})
+	case Watch:
+		a.asked = append(a.asked, BecameDrained{Inst: x.Inst, Run: x.Run, Why: "probe"})
+	case Settle:
+		a.asked = append(a.asked, Settled(x))
+	case Linger:
+		a.asked = append(a.asked, Lingered{Left: []string{"192.0.2.1:7"}}, Lingered{})
 	case Sweep:
 		a.asked = append(a.asked, Swept{}, Swept{Left: []string{"pid 7"}})
 	case Finish:
 		a.over = a.now
-	case StopProbe, Signal, Forget, StopHook, Say:
+	case StopProbe, Signal, Forget, StopHook, StopWatch, Say:
 	}
 }
 
@@ -149,6 +159,11 @@ func drawGarbage(t *rapid.T) Event {
 		Exited{Inst: inst, Run: run, Left: 1},
 		Gone{Inst: inst, Run: run},
 		HookEnded{Run: run},
+		Quiesced{Inst: inst, Run: run},
+		BecameDrained{Inst: inst, Run: run},
+		Settled{Inst: inst, Run: run},
+		Cut{Inst: inst, Run: run, Connections: []Connection{{Peer: "192.0.2.1:7"}}},
+		Lingered{},
 	}).Draw(t, "garbage")
 }
 
@@ -177,7 +192,8 @@ func drawTree(t *rapid.T) (*ordering.Graph, []Spec, Options) {
 	return graph, specs, Options{
 		Timeout: rapid.SampledFrom([]time.Duration{0, 2 * time.Second, 30 * time.Second}).Draw(t, "timeout"),
 		Reserve: time.Second, KillTimeout: 2 * time.Second, Delay: spans.Draw(t, "delay"),
-		Before: spans.Draw(t, "before"), After: spans.Draw(t, "after"), Stay: rapid.Bool().Draw(t, "stay"),
+		Before: spans.Draw(t, "before"), After: spans.Draw(t, "after"), Linger: spans.Draw(t, "linger"),
+		Stay: rapid.Bool().Draw(t, "stay"),
 	}
 }
 
@@ -196,6 +212,13 @@ func drawSpec(t *rapid.T, node ordering.Node) Spec {
 	}
 	if node.Role == ordering.Task {
 		s.Ready.Kind = ReadyExit
+	}
+	if rapid.Bool().Draw(t, "drains") {
+		s.Drain = Drain{
+			Quiesce: rapid.Bool().Draw(t, "quiesce"), Timeout: 2 * time.Second, Settle: time.Second,
+			Invite: rapid.SampledFrom([]Invite{{}, {Signal: syscall.SIGQUIT}, {Command: true}}).Draw(t, "invite"),
+			Until:  Until(rapid.IntRange(0, 4).Draw(t, "until")),
+		}
 	}
 	for _, kind := range []HookKind{PreStart, PostStart, PreDrain, PreStop, PostStop} {
 		if rapid.IntRange(0, 2).Draw(t, string(kind)) == 0 {

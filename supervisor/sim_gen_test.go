@@ -39,6 +39,7 @@ const (
 	cutInstances
 	cutSteps
 	cutReadyFaults
+	cutDrains
 	cutBound // one more than the last
 )
 
@@ -57,6 +58,7 @@ const (
 	forLateness
 	forStale
 	forSweep
+	forDrain
 )
 
 // stream gives the random numbers of one purpose.
@@ -104,6 +106,7 @@ func newPlan(seed uint64, c cut) (*plan, error) {
 	for i, n := range p.nodes {
 		p.specs = append(p.specs, p.drawSpec(i, n))
 	}
+	p.skipDrains()
 	p.order = newOrder(p.nodes)
 	var err error
 	p.graph, err = ordering.New(p.nodes)
@@ -205,6 +208,9 @@ func (p *plan) drawOptions() {
 	}
 	o.ClassOnly, o.Stay = chance(r, 30), chance(r, 30)
 	o.Seed = r.Uint64()
+	if linger := pick(stream(p.seed, forDrain), 0, 0, 50*ms, s); !p.cut.has(cutDrains) {
+		o.Linger = linger
+	}
 }
 
 // drawStimuli draws when and how the world is asked to stop: at the very begin, in start-up, in steady state, or so
@@ -256,6 +262,7 @@ func (p *plan) drawSpec(i int, n ordering.Node) supervisor.Spec {
 	}
 	spec.Stop = p.drawStop(r)
 	spec.Hooks = p.drawHooks(r, n.Role)
+	spec.Drain = p.drawDrain(i, n.Role)
 	return spec
 }
 

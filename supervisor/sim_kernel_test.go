@@ -28,6 +28,7 @@ type kernel struct {
 	mute      bool // no sweep is answered
 	asked     int  // sweeps that are not answered yet
 	forgotten []*child
+	inviting  bool // the next signal is an invitation
 }
 
 // child is one run as it truly is.
@@ -43,6 +44,7 @@ type child struct {
 	restLeft int // those of rest that live once the leader is gone
 	exited   bool
 	probing  bool
+	watches  int // begun and ended, together
 }
 
 // hook is a hook or stop command that runs.
@@ -84,6 +86,11 @@ func (k *kernel) do(a supervisor.Action) {
 		c := k.children[a.Run]
 		c.probing = c.body.heeds && c.probing // else its answer is on the way already
 	case supervisor.Signal:
+		if k.inviting {
+			k.inviting = false
+			k.invited(k.children[a.Run])
+			return
+		}
 		k.signal(k.children[a.Run], a)
 	case supervisor.StopCommand:
 		c := k.children[a.Run]
@@ -97,9 +104,24 @@ func (k *kernel) do(a supervisor.Action) {
 		k.startHook(a.Hook)
 	case supervisor.StopHook:
 		k.stopHook(a.Hook)
+	case supervisor.Quiesce:
+		k.quiesce(a)
+	case supervisor.DrainCommand:
+		k.startHook(a.Hook)
+		k.invited(k.children[a.Run])
+	case supervisor.Watch:
+		k.watch(a.Run, 2, supervisor.BecameDrained{Inst: a.Inst, Run: a.Run, Why: "quiet"})
+	case supervisor.Settle:
+		k.watch(a.Run, 3, supervisor.Settled(a))
+	case supervisor.StopWatch:
+		k.children[a.Run].watches++
+	case supervisor.Linger:
+		k.linger()
 	case supervisor.Sweep:
 		k.sweep(a)
-	case supervisor.Say, supervisor.Finish:
+	case supervisor.Say:
+		k.inviting = k.inviting || a.Report.Kind == supervisor.KindInvite && a.Report.Signal != 0
+	case supervisor.Finish:
 	}
 }
 
@@ -184,6 +206,7 @@ func (k *kernel) die(c *child, exit supervisor.Exit) supervisor.Event {
 		return nil
 	}
 	c.leader, c.exited = false, true
+	k.cutOff(c)
 	for _, m := range c.rest {
 		if m.alive {
 			m.counted = true
@@ -221,6 +244,11 @@ func (k *kernel) gone(c *child) supervisor.Event {
 		supervisor.Gone{Inst: c.inst, Run: c.run},
 	} {
 		k.stale(ev)
+	}
+	if !k.plan.cut.has(cutDrains) {
+		k.stale(supervisor.Quiesced{Inst: c.inst, Run: c.run})
+		k.stale(supervisor.BecameDrained{Inst: c.inst, Run: c.run})
+		k.stale(supervisor.Settled{Inst: c.inst, Run: c.run})
 	}
 	k.after(0, k.answerSweeps)
 	return supervisor.Gone{Inst: c.inst, Run: c.run}

@@ -11,6 +11,7 @@ func (p *plan) squeezed() bool { return p.options.Timeout != 0 }
 // stopStep is G1, for each signal, stop command and SIGKILL.
 func (w *witness) stopStep(r *run, what string, kill bool) {
 	if !r.told {
+		w.checkFinished(r)
 		r.told, r.toldAt, r.toldUp = true, w.now, !w.down
 	}
 	r.asked = true
@@ -50,7 +51,7 @@ func (w *witness) stopStep(r *run, what string, kill bool) {
 func (w *witness) checkDrained(r *run) {
 	for _, g := range w.ordered {
 		serves := g.alive() && g.spawned && !g.exited && !g.late
-		leaving := g.asked && g.hooks[supervisor.PreDrain] == nil // it was on its way out before the shutdown
+		leaving := g.asked && g.hooks[supervisor.PreDrain] == nil && !g.drain.began // on its way out before the shutdown
 		if !serves || leaving || w.spec(g.inst).Role != ordering.Gateway || !w.fronts(g.inst.Proc, r.inst.Proc) {
 			continue
 		}
@@ -59,6 +60,12 @@ func (w *witness) checkDrained(r *run) {
 		}
 		if w.spec(g.inst).Hooks[supervisor.PreDrain] > 0 && g.hooks[supervisor.PreDrain] == nil && !w.plan.squeezed() {
 			w.failf("drain: %s is told to leave before its gateway %s was drained", w.name(r.inst), w.name(g.inst))
+		}
+		if g.drain.watch == forDrained || w.states[g.inst] == supervisor.Draining {
+			w.failf("drain: %s is told to leave while its gateway %s still drains", w.name(r.inst), w.name(g.inst))
+		}
+		if !w.plan.squeezed() {
+			w.checkDrainDone(g, "the worker "+w.name(r.inst)+" is told to leave")
 		}
 	}
 }
@@ -156,6 +163,9 @@ func (w *witness) report(r supervisor.Report) {
 				w.failf("rule: the shutdown begins a second time")
 			}
 			w.down, w.downAt = true, w.now
+			for _, run := range w.ordered {
+				run.upAsked = run.asked
+			}
 			w.allOver = w.nothingLeft()
 			if !w.asked && !w.calledFor && (!w.allOver || w.plan.options.Stay) {
 				w.failf("rule: a shutdown began, and nothing asked for it")
@@ -172,6 +182,12 @@ func (w *witness) report(r supervisor.Report) {
 			if !w.counted {
 				w.survivors = r.After // nobody knows
 			}
+		}
+	case supervisor.KindInvite:
+		w.inviting = r.Signal != 0
+	case supervisor.KindCut:
+		if w.cuts--; w.cuts < 0 || len(r.Connections) == 0 || !r.State.Alive() {
+			w.failf("rule: connections of %s were cut in state %q, and nobody said so", r.Instance, r.State)
 		}
 	case supervisor.KindLevel:
 		if r.Level <= w.said {
@@ -202,6 +218,9 @@ func (w *witness) onState(r supervisor.Report) {
 		w.failf("G2: %s is %s while its run %d lives", r.Instance, r.State, w.last[i].run)
 	}
 	w.states[i] = r.State
+	if run := w.last[i]; run != nil && r.State == supervisor.Draining {
+		run.asked = true
+	}
 	if run := w.last[i]; run != nil && (r.State == supervisor.Ready || r.State == supervisor.InPostStart) {
 		run.ready = true
 		post := run.hooks[supervisor.PostStart]
@@ -290,9 +309,6 @@ func (w *witness) advance() {
 				if !w.walk.Free(step) {
 					continue
 				}
-				if _, came := w.drains[step.ID]; !came && kind == ordering.Drain {
-					w.drains[step.ID] = w.events
-				}
 				if w.stepOver(step) {
 					w.walk.Done(step)
 					more = true
@@ -310,20 +326,23 @@ func (w *witness) stepOver(step ordering.Step) bool {
 		if step.Kind == ordering.Leave && ok && !state.Left() {
 			return false
 		}
-		if step.Kind == ordering.Drain && (state == supervisor.Draining || w.undrained(i)) {
+		drains := state == supervisor.Draining && w.spec(i).Role == ordering.Gateway
+		if step.Kind == ordering.Drain && (drains || w.undrained(i)) {
 			return false
 		}
 	}
 	return true
 }
 
-// undrained says whether a gateway's instance serves and will be invited to finish before its workers leave. One whose
-// spawn is answered when the drain is under way has nothing to finish.
+// undrained says whether a gateway's instance serves and will be invited to finish before its workers leave, as long as
+// the drain of its process is not over.
 func (w *witness) undrained(i supervisor.Inst) bool {
 	state := w.states[i]
 	serves := state == supervisor.Ready || state == supervisor.Running
-	return w.spec(i).Role == ordering.Gateway && w.said == supervisor.Orderly && w.spec(i).Hooks[supervisor.PreDrain] > 0 &&
-		serves && !w.last[i].exited && w.last[i].spawnedIn <= w.drains[i.Proc]
+	drains := w.spec(i).Hooks[supervisor.PreDrain] > 0 || w.spec(i).Drain.Wanted()
+	step := ordering.Step{Kind: ordering.Drain, ID: i.Proc}
+	return w.spec(i).Role == ordering.Gateway && w.said == supervisor.Orderly && drains && serves &&
+		!w.last[i].exited && !w.walk.Over(step)
 }
 
 // free says whether it is the run's turn to leave.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"lastout/ordering"
 	"lastout/supervisor"
 )
 
@@ -68,7 +69,7 @@ func (w *witness) onWaiting(rep supervisor.Report) {
 		case state.Left():
 			w.failf("waiting: for %s, which is %s", w.plainName(i), state)
 		case !bounded || state == supervisor.Starting: // it may still come up, and then take its time to leave
-		case state == supervisor.Draining:
+		case state == supervisor.Draining && w.spec(i).Role == ordering.Gateway:
 			w.promises.drains[i] = p
 		default:
 			w.promises.leaves[i] = p

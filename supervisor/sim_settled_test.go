@@ -38,6 +38,7 @@ func (w *witness) settled() {
 	for _, r := range w.ordered {
 		if r.alive() {
 			w.checkLiving(r)
+			w.checkDrainGoes(r)
 		}
 		if r.probing && (r.told || !r.alive()) {
 			w.failf("rule: the probe of %s was not ended", w.name(r.inst))
@@ -82,7 +83,8 @@ func (w *witness) checkLiving(r *run) {
 	if w.said == supervisor.Urgent && r.told && !r.toldUp && !r.killed && w.spec(r.inst).Role != ordering.Service {
 		w.failf("impatience: %s is being stopped and not killed in an urgent shutdown", w.name(r.inst))
 	}
-	if w.walking && r.spawned && !r.empty && !r.told && !w.running(r, supervisor.PreStop) && w.free(r) {
+	if w.walking && r.spawned && !r.empty && !r.told && !w.running(r, supervisor.PreStop) && !w.finishing(r) &&
+		w.free(r) {
 		w.failf("frontier: %s may leave and is not told", w.name(r.inst))
 	}
 }

@@ -37,11 +37,9 @@ type witness struct {
 	downAt      supervisor.Instant
 	lateness    time.Duration // injected since then
 	walking     bool
-	walk        *ordering.Walk      // of the shutdown, gone by what was seen
-	drains      map[ordering.ID]int // at which event their drain became free
-	events      int                 // so far
-	level       supervisor.Level    // as the interrupts say
-	said        supervisor.Level    // as the machine says
+	walk        *ordering.Walk   // of the shutdown, gone by what was seen
+	level       supervisor.Level // as the interrupts say
+	said        supervisor.Level // as the machine says
 	pressed     bool
 	pressedAt   supervisor.Instant
 	mustKill    []*run
@@ -53,6 +51,9 @@ type witness struct {
 	after       int
 	finished    bool
 	outcome     supervisor.Outcome
+	inviting    bool // the next signal is an invitation
+	linger      lingering
+	cuts        int  // that the machine was told of and has not said
 	unsatisfied bool // states changed since the start order was looked at
 
 	kinds   map[supervisor.Kind]int
@@ -70,7 +71,6 @@ type run struct {
 	cancelled bool
 	spawned   bool
 	spawnedAt supervisor.Instant
-	spawnedIn int  // which event
 	late      bool // that was in the shutdown
 	failed    bool // there is no process and never was
 	probing   bool
@@ -84,7 +84,9 @@ type run struct {
 	lost      bool
 	forgotten bool
 	hooks     map[supervisor.HookKind]*hookRun
+	drain     drainBook
 
+	upAsked   bool // it was asked to leave before the shutdown began
 	asked     bool // invited, told or killed
 	told      bool // a stop step was taken
 	toldAt    supervisor.Instant
@@ -116,7 +118,7 @@ func newWitness(p *plan) *witness {
 			states: make(map[supervisor.Inst]promise), leaves: make(map[supervisor.Inst]promise),
 			drains: make(map[supervisor.Inst]promise),
 		},
-		drains: make(map[ordering.ID]int), kinds: make(map[supervisor.Kind]int), reached: make(map[supervisor.State]int),
+		kinds: make(map[supervisor.Kind]int), reached: make(map[supervisor.State]int),
 	}
 }
 
@@ -136,7 +138,6 @@ func (w *witness) spec(i supervisor.Inst) supervisor.Spec { return w.plan.specs[
 // event takes in what the machine is about to be told.
 func (w *witness) event(now supervisor.Instant, ev supervisor.Event) {
 	w.now = now
-	w.events++
 	switch ev := ev.(type) {
 	case supervisor.Stop:
 		w.asked = w.asked || !w.down
@@ -144,7 +145,7 @@ func (w *witness) event(now supervisor.Instant, ev supervisor.Event) {
 		w.interrupt()
 	case supervisor.Spawned:
 		if r := w.runs[ev.Run]; r != nil && !r.failed && !r.spawned {
-			r.spawned, r.spawnedAt, r.spawnedIn, r.late = true, now, w.events, w.down
+			r.spawned, r.spawnedAt, r.late = true, now, w.down
 			if r.lost {
 				w.mustKill = append(w.mustKill, r)
 			}
@@ -170,6 +171,20 @@ func (w *witness) event(now supervisor.Instant, ev supervisor.Event) {
 		if h := w.hooks[ev.Run]; h != nil {
 			h.ended = true
 		}
+	case supervisor.Quiesced:
+		if r := w.runs[ev.Run]; r != nil {
+			r.drain.quiescing = false
+		}
+	case supervisor.BecameDrained:
+		w.watchAnswered(ev.Run, forDrained)
+	case supervisor.Settled:
+		w.watchAnswered(ev.Run, forSettled)
+	case supervisor.Cut:
+		if r := w.last[ev.Inst]; r != nil && r.run == ev.Run {
+			w.cuts++
+		}
+	case supervisor.Lingered:
+		w.linger.over = w.linger.over || w.linger.came && len(ev.Left) == 0
 	case supervisor.Swept:
 		w.left, w.counted = ev.Left, true
 	case supervisor.Begin, supervisor.Tick:
@@ -212,6 +227,11 @@ func (w *witness) action(a supervisor.Action) {
 		}
 		r.probing = false
 	case supervisor.Signal:
+		if w.inviting {
+			w.inviting = false
+			w.onInvite(a.Inst, a.Run, supervisor.Invite{Signal: a.Signal})
+			return
+		}
 		w.onSignal(a)
 	case supervisor.StopCommand:
 		r := w.living(a.Inst, a.Run, "StopCommand")
@@ -226,6 +246,18 @@ func (w *witness) action(a supervisor.Action) {
 		w.onHook(a)
 	case supervisor.StopHook:
 		w.onStopHook(a)
+	case supervisor.Quiesce:
+		w.onQuiesce(a)
+	case supervisor.DrainCommand:
+		w.onDrainCommand(a)
+	case supervisor.Watch:
+		w.onWatch(a)
+	case supervisor.Settle:
+		w.onSettle(a)
+	case supervisor.StopWatch:
+		w.onStopWatch(a)
+	case supervisor.Linger:
+		w.onLinger()
 	case supervisor.Sweep:
 		w.swept = w.swept || a.Signal == syscall.SIGKILL
 		if w.said == supervisor.Forced && a.Signal != syscall.SIGKILL {
@@ -235,6 +267,7 @@ func (w *witness) action(a supervisor.Action) {
 		w.report(a.Report)
 	case supervisor.Finish:
 		w.finished, w.outcome = true, a.Outcome
+		w.checkLinger()
 	}
 }
 

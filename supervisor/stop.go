@@ -10,7 +10,9 @@ import (
 
 // One way out serves every reason to stop: a shutdown, a run that never became ready, the leftovers of a crash.
 //
-//	leave -> settle -> pre_stop hook -> own drain -> tell -> nextStep ... -> kill -> lose, with over (exit.go) as soon as the tree is empty
+//	leave -> settle -> pre_stop hook -> own drain -> tell -> nextStep ... -> kill -> lose
+//
+// with over (exit.go) as soon as the tree is empty.
 //
 // Between any two of its stop steps stands mayStop: whoever is on the way out already when a shutdown begins hears
 // nothing more before it is its turn.

@@ -23,7 +23,8 @@ var update = flag.Bool("update", false, "write the golden traces anew")
 //
 //	@1.5s exited api 1 0      main process ended: code or -SIGNAL, others of its tree that live
 //	@1.5s left api            exited with 0, and gone
-//	@2s hook api ok           the hook or stop command of api ended; "hook tree" is one of the whole tree
+//	@2s hook api ok           the hook or command of api ended; "hook tree" is one of the whole tree
+//	@2s drained edge quiet    a watch was answered, and why
 //	@2s gone api#3            a run that is not the present one
 func TestTrace(t *testing.T) {
 	files, err := filepath.Glob("../testdata/trace/*.txtar")
@@ -148,7 +149,10 @@ func (tr *tracer) follow(a Action) {
 		tr.hooks[name] = a.Hook
 	case StopCommand:
 		tr.hooks[tr.m.InstanceName(a.Inst)] = a.Hook
-	case Cancel, Probe, StopProbe, Signal, Kill, Forget, StopHook, Sweep, Say, Finish:
+	case DrainCommand:
+		tr.hooks[tr.m.InstanceName(a.Inst)] = a.Hook
+	case Cancel, Probe, StopProbe, Signal, Kill, Forget, StopHook, Quiesce, Watch, Settle, StopWatch, Linger, Sweep, Say,
+		Finish:
 	}
 }
 
@@ -164,6 +168,17 @@ func (tr *tracer) parse(words []string) (events []Event) {
 		return []Event{Stop{Cause: strings.Join(args, " ")}}
 	case "interrupt":
 		return []Event{Interrupt{Cause: strings.Join(args, " ")}}
+	case "quiesced":
+		inst, run := tr.inst(args[0])
+		return []Event{Quiesced{Inst: inst, Run: run, How: strings.Join(args[1:], " ")}}
+	case "drained":
+		inst, run := tr.inst(args[0])
+		return []Event{BecameDrained{Inst: inst, Run: run, Why: strings.Join(args[1:], " ")}}
+	case "cut":
+		inst, run := tr.inst(args[0])
+		return []Event{Cut{Inst: inst, Run: run, Connections: []Connection{{Peer: args[1], Port: 80, In: 7}}}}
+	case "lingered":
+		return []Event{Lingered{Left: args}}
 	case "swept":
 		return []Event{Swept{Left: args}}
 	case "hook":
@@ -193,6 +208,8 @@ func (tr *tracer) parse(words []string) (events []Event) {
 			events = append(events, SpawnFailed{Inst: inst, Run: run, Reason: "cancelled", Cancelled: true})
 		case "ready":
 			events = append(events, BecameReady{Inst: inst, Run: run})
+		case "settled":
+			events = append(events, Settled{Inst: inst, Run: run})
 		case "gone":
 			events = append(events, Gone{Inst: inst, Run: run})
 		case "left":

@@ -25,6 +25,16 @@ func eventText(m *Machine, name string, ev Event) string {
 		return fmt.Sprintf("gone %s#%d", m.InstanceName(ev.Inst), ev.Run)
 	case HookEnded:
 		return fmt.Sprintf("hook #%d %s", ev.Run, cmp.Or(ev.Failed, "ok"))
+	case Quiesced:
+		return fmt.Sprintf("quiesced %s#%d %s", m.InstanceName(ev.Inst), ev.Run, ev.How)
+	case BecameDrained:
+		return fmt.Sprintf("drained %s#%d %s", m.InstanceName(ev.Inst), ev.Run, ev.Why)
+	case Settled:
+		return fmt.Sprintf("settled %s#%d", m.InstanceName(ev.Inst), ev.Run)
+	case Cut:
+		return fmt.Sprintf("cut %s#%d %s", m.InstanceName(ev.Inst), ev.Run, ev.Connections[0].Peer)
+	case Lingered:
+		return fmt.Sprintf("lingered %s", strings.Join(ev.Left, " "))
 	case Swept:
 		return fmt.Sprintf("swept %s", strings.Join(ev.Left, " "))
 	case Begin, Tick:
@@ -72,6 +82,18 @@ func actionText(m *Machine, a Action) string {
 		return text
 	case StopHook:
 		return fmt.Sprintf("stop-hook %d", a.Hook)
+	case Quiesce:
+		return "quiesce " + of(a.Inst, a.Run)
+	case DrainCommand:
+		return fmt.Sprintf("drain-command %s hook=%d", of(a.Inst, a.Run), a.Hook)
+	case Watch:
+		return "watch " + of(a.Inst, a.Run)
+	case Settle:
+		return "settle " + of(a.Inst, a.Run)
+	case StopWatch:
+		return "stop-watch " + of(a.Inst, a.Run)
+	case Linger:
+		return "linger"
 	case Sweep:
 		return fmt.Sprintf("sweep %d", int(a.Signal))
 	case Say:
@@ -113,6 +135,9 @@ func reportText(r Report) string {
 		add(r.Bound != 0, "bound=%v", r.Bound)
 	}
 	add(r.Cause != "", "cause=%q", r.Cause)
+	for _, c := range r.Connections {
+		add(true, "%s:%d in=%d out=%d", c.Peer, c.Port, c.In, c.Out)
+	}
 	add(r.Outcome != nil, "code=%d", code(r.Outcome))
 	return b.String()
 }

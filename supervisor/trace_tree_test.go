@@ -53,6 +53,8 @@ func setOption(t *testing.T, o *Options, word string) {
 		o.After = span(t, value)
 	case "class":
 		o.ClassOnly = true
+	case "linger":
+		o.Linger = span(t, value)
 	case "stay":
 		o.Stay = true
 	default:
@@ -106,6 +108,8 @@ func setKey(t *testing.T, node *ordering.Node, spec *Spec, word string) {
 		spec.Ready = readiness(t, value)
 	case "stop":
 		spec.Stop = stopSteps(t, parts)
+	case "drain":
+		spec.Drain = drainOf(t, parts)
 	case "hooks":
 		for _, p := range parts {
 			kind, bound, _ := strings.Cut(p, ":")
@@ -129,6 +133,31 @@ func readiness(t *testing.T, value string) Readiness {
 	}
 	t.Fatalf("unknown readiness %q", value)
 	return Readiness{}
+}
+
+func drainOf(t *testing.T, parts []string) (d Drain) {
+	t.Helper()
+	for _, p := range parts {
+		switch what, value, _ := strings.Cut(p, ":"); what {
+		case "quiesce":
+			d.Quiesce = true
+		case "command":
+			d.Invite.Command = true
+		case "signal":
+			d.Invite.Signal = syscall.Signal(number(t, value))
+		case "timeout":
+			d.Timeout = span(t, value)
+		case "settle":
+			d.Settle = span(t, value)
+		case "exit", "quiet", "connections", "probe":
+			d.Until = map[string]Until{
+				"exit": UntilExit, "quiet": UntilQuiet, "connections": UntilConnections, "probe": UntilProbe,
+			}[what]
+		default:
+			t.Fatalf("unknown part of a drain %q", p)
+		}
+	}
+	return d
 }
 
 func stopSteps(t *testing.T, parts []string) (steps []StopStep) {

@@ -170,9 +170,10 @@ func (x *tree) until(what string, enough func([]entry) bool) {
 // untilReady waits until n instances are ready or, for tasks, done.
 func (x *tree) untilReady(n int) {
 	x.t.Helper()
-	up, seen := map[string]bool{}, 0
+	up, seen, begun := map[string]bool{}, 0, false
 	x.until(fmt.Sprintf("%d ready", n), func(es []entry) bool {
 		for _, e := range es[seen:] {
+			begun = begun || e.Phase == "up"
 			if e.Kind != "state" {
 				continue
 			}
@@ -183,7 +184,7 @@ func (x *tree) untilReady(n int) {
 			}
 		}
 		seen = len(es)
-		return len(up) == n
+		return begun && len(up) == n
 	})
 }
 

@@ -36,10 +36,19 @@ var mayImport = map[string][]string{
 		"lastout/ordering", "lastout/supervisor", "lastout/supervisor/config", "lastout/supervisor/engine",
 		"lastout/supervisor/journal", "lastout/supervisor/report", "lastout/process", "lastout/process/output",
 		"lastout/process/signame", "lastout/cmd/lastout/demo", "lastout/cmd/lastout/help",
+		"lastout/cmd/lastout/rehearse",
 		"github.com/urfave/cli/v2", "github.com/rs/zerolog", "golang.org/x/sys/unix",
 	},
-	"cmd/lastout/demo":     {"golang.org/x/sys/unix"},
-	"cmd/lastout/help":     {},
+	"cmd/lastout/demo": {
+		"lastout/cmd/lastout/load", "lastout/cmd/lastout/rehearse", "lastout/ordering", "lastout/supervisor/report",
+		"golang.org/x/sys/unix",
+	},
+	"cmd/lastout/help": {},
+	"cmd/lastout/load": {"golang.org/x/sys/unix"},
+	"cmd/lastout/rehearse": {
+		"lastout/cmd/lastout/load", "lastout/ordering", "lastout/supervisor", "lastout/supervisor/journal",
+		"lastout/supervisor/report", "golang.org/x/sys/unix",
+	},
 	"cmd/acceptance":       {},
 	"cmd/acceptance/child": {"golang.org/x/sys/unix"},
 }

@@ -75,7 +75,7 @@ func (p *program) app() *cli.App {
 		ExitErrHandler:  func(*cli.Context, error) {}, // main says it, and gives the code
 		Commands: []*cli.Command{
 			p.runCommand(), p.checkCommand(), p.planCommand(), p.graphCommand(), p.verifyCommand(),
-			p.demoCommand(), p.completionCommand(), p.versionCommand(), p.helpCommand(),
+			p.rehearseCommand(), p.demoCommand(), p.completionCommand(), p.versionCommand(), p.helpCommand(),
 		},
 		Action: unknownVerb,
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/signal"
@@ -13,16 +12,15 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"lastout/cmd/lastout/demo"
-	"lastout/supervisor/report"
 )
 
 // demoCommand shows what lastout is for, and holds the programs it is shown with.
 func (p *program) demoCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "demo",
-		Usage: "a gateway and three workers under load, taken down in order, with a ledger of every request",
+		Usage: "a gateway and three workers under load, taken down in three ways, with a ledger of every request",
 		Flags: []cli.Flag{
-			durationFlag("load", 2*time.Second, "load for this long before SIGTERM"),
+			durationFlag("load", 1500*time.Millisecond, "load for this long before the stop, in each of the ways"),
 			durationFlag("every", 10*time.Millisecond, "send a request this often"),
 			delayFlag(),
 			boolFlag("verbose", "show what lastout and its children write", "v"),
@@ -71,15 +69,10 @@ func (p *program) demo(c *cli.Context) error {
 	return p.showDemo(c, result)
 }
 
-// showDemo prints the shutdown and the ledger, and judges them.
-func (p *program) showDemo(c *cli.Context, result *demo.Result) error {
-	var shutdown report.Shutdown
-	if err := json.Unmarshal(result.Report, &shutdown); err != nil {
-		return fmt.Errorf("cannot read the report of the shutdown: %w", err)
-	}
+// showDemo sets the ways side by side, shows the shutdown that lastout made and its ledger, and judges that.
+func (p *program) showDemo(c *cli.Context, r *demo.Result) error {
 	if c.String("output") == "json" {
-		err := answerJSON(p.stdout, map[string]any{"ledger": result.Ledger, "code": result.Code, "shutdown": shutdown})
-		if err != nil {
+		if err := answerJSON(p.stdout, r); err != nil {
 			return err
 		}
 	} else {
@@ -87,11 +80,14 @@ func (p *program) showDemo(c *cli.Context, result *demo.Result) error {
 		if columns == 0 {
 			columns = 110
 		}
-		shutdown.Text(p.stdout, columns, onTerminal(p.stdout))
 		fmt.Fprintln(p.stdout)
-		result.Ledger.Text(p.stdout)
+		r.Table(p.stdout)
+		fmt.Fprint(p.stdout, "\nlastout's ")
+		r.Shutdown.Text(p.stdout, columns, onTerminal(p.stdout))
+		fmt.Fprint(p.stdout, "\nlastout's ledger: ")
+		r.Ways[len(r.Ways)-1].Ledger.Text(p.stdout)
 	}
-	if !result.Ledger.Clean() || result.Code != 0 {
+	if !r.Clean() {
 		return codeError(exitFailed)
 	}
 	return nil
@@ -124,18 +120,19 @@ func (p *program) demoWorker() *cli.Command {
 		Flags: []cli.Flag{
 			listenFlag(), delayFlag(),
 			intFlag("size", 1<<10, "send `N` bytes as an answer"),
+			intFlag("at-once", 0, "work on `N` requests at once, and let the others wait; 0: on all"),
 			textFlag("store", "count answers in the store at `ADDR`"),
 			fileFlag("record", "note in `FILE` what was started and finished"),
 		},
 		Action: func(c *cli.Context) error {
-			if c.Int("size") < 0 {
-				return usagef("--size: %d is less than nothing", c.Int("size"))
+			if c.Int("size") < 0 || c.Int("at-once") < 0 {
+				return usagef("--size and --at-once cannot be less than nothing")
 			}
 			ctx, stop := untilTold()
 			defer stop()
 			return demo.Worker(ctx, demo.WorkerOptions{
 				Listen: c.String("listen"), Delay: c.Duration("delay"), Size: c.Int("size"), Store: c.String("store"),
-				Record: c.String("record"), Out: p.stdout,
+				AtOnce: c.Int("at-once"), Record: c.String("record"), Out: p.stdout,
 			})
 		},
 	}

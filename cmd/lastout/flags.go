@@ -48,6 +48,10 @@ func intFlag(name string, value int, usage string) cli.Flag {
 	return &cli.IntFlag{Name: name, Value: value, EnvVars: variable(name), Usage: usage}
 }
 
+func numberFlag(name string, value float64, usage string) cli.Flag {
+	return &cli.Float64Flag{Name: name, Value: value, EnvVars: variable(name), Usage: usage}
+}
+
 func boolFlag(name, usage string, aliases ...string) cli.Flag {
 	return &cli.BoolFlag{Name: name, Aliases: aliases, EnvVars: variable(name), Usage: usage}
 }

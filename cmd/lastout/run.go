@@ -29,11 +29,26 @@ func (p *program) runCommand() *cli.Command {
 			graceFlag("what the container or unit allows for the shutdown: shutdown.timeout stays below it"),
 			choiceFlag("log-level", "log.level, whatever the file says:", "", "debug", "info", "warn", "error"),
 			choiceFlag("log-format", "log.format, whatever the file says:", "", "auto", "text", "json"),
-			boolFlag("no-cgroup", "find descendants without control groups, even where there are some"),
+			noCgroupFlag(), byHandFlag(),
 		},
 		Action: p.run,
 	}
 }
+
+func noCgroupFlag() cli.Flag {
+	return boolFlag("no-cgroup", "find descendants without control groups, even where there are some")
+}
+
+// byHandFlag is for rehearse, which compares lastout with a naive hand: the hand needs somebody who starts the tree,
+// reaps it and restarts nobody, and otherwise keeps out of it.
+func byHandFlag() cli.Flag {
+	f := boolFlag("by-hand", "ask nobody to leave for a minute after SIGTERM: somebody else will")
+	f.(*cli.BoolFlag).Hidden = true
+	return f
+}
+
+// handDelay is how long a shutdown that is made by hand is left to that hand. Should it fail, lastout does its work.
+const handDelay = time.Minute
 
 // lastWait bounds the wait for a blocked stderr at the very end.
 const lastWait = time.Second
@@ -52,6 +67,9 @@ func (p *program) run(c *cli.Context) error {
 	}
 	if grace := c.Duration("grace"); grace > 0 {
 		cfg.Options.Timeout = withinGrace(cfg.Options.Timeout, grace)
+	}
+	if c.Bool("by-hand") {
+		cfg.Options.Delay, cfg.Options.Timeout, cfg.Options.Before = handDelay, 0, 0
 	}
 	if level := c.String("log-level"); level != "" {
 		cfg.Log.Level = level
@@ -113,12 +131,8 @@ func (r *runner) live() {
 	for _, w := range r.config.Warnings {
 		r.log.warn(w.String())
 	}
-	if r.journal != nil {
-		if err := r.journal.begin(r.config); err != nil {
-			r.log.warn(err.Error())
-		}
-	}
 	go func() {
+		r.beginJournal() // at the last moment, for its clock and the engine's begin at the same instant
 		outcome := engine.Run(r.machine, r.host)
 		r.finish()
 		r.log.flush(lastWait)
@@ -126,6 +140,15 @@ func (r *runner) live() {
 	}()
 	go r.listen()
 	r.spawner.Serve(nil)
+}
+
+func (r *runner) beginJournal() {
+	if r.journal == nil {
+		return
+	}
+	if err := r.journal.begin(r.config); err != nil {
+		r.log.warn(err.Error())
+	}
 }
 
 // say takes every report, on the loop: nothing here may wait.

@@ -25,7 +25,8 @@
 //     needs no duplicate. A program of that option which the program attached itself cannot be read, and is lost.
 //     It is the only way for listeners of MPTCP, which Go's are: those take neither a filter nor a minimum TTL.
 //     Who sends with a TTL of 255 passes the minimum; for him the sentinel's queue, which has room for one, is filled
-//     by an own connection. When SYN cookies are sent (tcp_syncookies in tcp(7)), their handshakes are lost.
+//     by an own connection. A handshake under way with a SYN cookie (tcp_syncookies in tcp(7)) belongs to no listener
+//     yet and is lost.
 //   - MinTTL: the minimum TTL on the listener itself. A handshake under way inherits it, and then its request is
 //     dropped for ever; who sends with a TTL of 255 gets in.
 //

@@ -14,16 +14,20 @@ import (
 
 // Problem says what of somebody's listeners cannot be had, and why.
 type Problem struct {
-	PID  int
+	PID  int    // 0 where it is about all of them
 	What string // the listener's address, or empty where it is about the whole process
 	Err  error
 }
 
 func (p Problem) Error() string {
-	if p.What == "" {
+	switch {
+	case p.PID == 0:
+		return p.Err.Error()
+	case p.What == "":
 		return fmt.Sprintf("cannot see the listeners of pid %d: %v", p.PID, p.Err)
+	default:
+		return fmt.Sprintf("cannot duplicate %s of pid %d: %v", p.What, p.PID, p.Err)
 	}
-	return fmt.Sprintf("cannot duplicate %s of pid %d: %v", p.What, p.PID, p.Err)
 }
 
 func (p Problem) Unwrap() error { return p.Err }

@@ -180,11 +180,12 @@ func TestAnotherUser(t *testing.T) {
 		}
 		return
 	}
+	program := publicSelf(t)
 	for _, way := range Best {
 		t.Run(way.String(), func(t *testing.T) {
 			t.Parallel()
-			tryServer(t, server{Addr: "127.0.0.1:0", UID: nobody}, way)
-			tryServer(t, server{Addr: "[::]:0", UID: nobody, Members: 2}, way)
+			tryServer(t, server{Addr: "127.0.0.1:0", UID: nobody, program: program}, way)
+			tryServer(t, server{Addr: "[::]:0", UID: nobody, Members: 2, program: program}, way)
 		})
 	}
 }
@@ -298,4 +299,33 @@ func TestUnix(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Close()
+}
+
+// TestForkHoldsSentinel: a child between fork and exec holds the sentinel too, and Undo does not wait for it.
+func TestForkHoldsSentinel(t *testing.T) {
+	for _, s := range []server{{Addr: "127.0.0.1:0", Held: true}, {Addr: "127.0.0.1:0", Held: true, MPTCP: true}} {
+		t.Run(s.String(), func(t *testing.T) {
+			r := start(t, s)
+			r.tell("accept")
+			l := r.listener()
+			if _, err := l.Quiesce(Sentinel); err != nil {
+				t.Fatal(err)
+			}
+			fork, err := unix.FcntlInt(uintptr(l.sentinel.fd), unix.F_DUPFD_CLOEXEC, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer unix.Close(fork)
+			if err := l.Undo(); err != nil {
+				t.Fatal(err)
+			}
+			for range 8 {
+				r.served(r.dial()...)
+			}
+			if _, err := l.Quiesce(Sentinel); err != nil {
+				t.Error(err)
+			}
+			r.closed()
+		})
+	}
 }

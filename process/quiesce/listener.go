@@ -260,7 +260,8 @@ func (l *Listener) duplicated() bool {
 }
 
 // Reprove is to be called when sockets may have joined or left the group that listens at the address, which moves the
-// place of a sentinel in it. It proves again that connections are turned away, and finds the sentinel's place again.
+// place of a sentinel in it. It proves again that connections are turned away, and finds the sentinel's place again. It
+// is an error after Release, except for a sentinel.
 func (l *Listener) Reprove() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -134,7 +134,7 @@ func tryDestroy() error {
 		return err
 	}
 	defer reset(client)
-	if a, err := hear(client, nil); err != nil || a != taken {
+	if in, err := established(client); err != nil || !in {
 		return errors.Join(ErrUnproven, err)
 	}
 	server, sa, err := unix.Accept4(fd, unix.SOCK_CLOEXEC)

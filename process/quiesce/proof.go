@@ -126,15 +126,6 @@ func isAny(err error, of []error) bool {
 	return slices.ContainsFunc(of, func(e error) bool { return errors.Is(err, e) })
 }
 
-// answer is what became of an own connection.
-type answer uint8
-
-const (
-	taken  answer = iota // it was established
-	turned               // it was not, and a drop was counted
-	silent               // neither, for as long as we wait
-)
-
 // knock begins an own connection. Its close is for the caller. A TTL of 0 is the system's own.
 func knock(t target, ttl int) (int, error) {
 	fd, err := unix.Socket(t.domain, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_TCP)
@@ -158,33 +149,50 @@ func knock(t target, ttl int) (int, error) {
 	return fd, nil
 }
 
-// hear waits for the answer to a knock. Where dropped is given it tells how many packets were dropped since.
-func hear(fd int, dropped func() (uint32, error)) (answer, error) {
+// established waits until an own connection is, and says whether it was in time.
+func established(fd int) (bool, error) {
+	n, err := settled([]int{fd}, func(n int) (bool, error) { return n == 1, nil })
+	return n == 1, err
+}
+
+// settled waits until enough of some own connections are established, and counts them. It asks every millisecond, and
+// once at least, for what is dropped wakes nobody.
+func settled(fds []int, enough func(established int) (bool, error)) (int, error) {
+	p := make([]unix.PollFd, len(fds))
+	for i, fd := range fds {
+		p[i] = unix.PollFd{Fd: int32(fd), Events: unix.POLLOUT}
+	}
+	count := 0
 	for end := time.Now().Add(proofBound); ; {
-		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
-		n, err := unix.Poll(p, 1)
-		if err != nil && err != unix.EINTR {
-			return silent, fmt.Errorf("cannot poll an own connection: %w", err)
+		if _, err := unix.Poll(p, 1); err != nil && err != unix.EINTR {
+			return count, fmt.Errorf("cannot poll own connections: %w", err)
 		}
-		if n > 0 {
-			errno, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
-			if err == nil && errno != 0 {
-				err = unix.Errno(errno)
+		for i := range p {
+			if p[i].Fd < 0 || p[i].Revents == 0 {
+				continue
 			}
-			if err != nil {
-				return silent, fmt.Errorf("an own connection failed: %w", err)
+			if err := failure(fds[i]); err != nil {
+				return count, fmt.Errorf("an own connection failed: %w", err)
 			}
-			return taken, nil
+			p[i].Fd = -1 // poll(2) passes over it
+			count++
 		}
-		if dropped != nil {
-			if n, err := dropped(); err != nil || n > 0 {
-				return turned, err
-			}
-		}
-		if time.Now().After(end) {
-			return silent, nil
+		if ok, err := enough(count); ok || err != nil || time.Now().After(end) {
+			return count, err
 		}
 	}
+}
+
+// failure tells why a connection was not established. One that was reset had been: a handshake is refused otherwise.
+func failure(fd int) error {
+	errno, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
+	if err != nil {
+		return err
+	}
+	if errno == 0 || unix.Errno(errno) == unix.ECONNRESET {
+		return nil
+	}
+	return unix.Errno(errno)
 }
 
 // dropsSince counts what sockets drop from now on.
@@ -209,18 +217,31 @@ func dropsSince(fds []int) (func() (uint32, error), error) {
 	}, nil
 }
 
-// turnedAway proves that a plain own connection is dropped at one of the sockets.
-func turnedAway(t target, fds []int) (answer, error) {
-	dropped, err := dropsSince(fds)
+// turnedAway makes plain own connections, and says how many of them were dropped at the sockets and how many got in.
+func turnedAway(t target, fds []int, tries int) (dropped, taken int, err error) {
+	since, err := dropsSince(fds)
 	if err != nil {
-		return silent, err
+		return 0, 0, err
 	}
-	fd, err := knock(t, 0)
-	if err != nil {
-		return silent, err
+	var own []int
+	defer func() {
+		for _, fd := range own {
+			unix.Close(fd)
+		}
+	}()
+	for range tries {
+		fd, err := knock(t, 0)
+		if err != nil {
+			return 0, 0, err
+		}
+		own = append(own, fd)
 	}
-	defer unix.Close(fd)
-	return hear(fd, dropped)
+	taken, err = settled(own, func(taken int) (bool, error) {
+		n, err := since()
+		dropped = int(min(n, uint32(tries))) // others are dropped too
+		return dropped+taken >= tries, err
+	})
+	return dropped, taken, err
 }
 
 // proveDrops proves by own connections that the sockets themselves turn new ones away. With several sockets at the
@@ -232,6 +253,9 @@ func (l *Listener) proveDrops() error {
 	}
 	var fds []int
 	for _, s := range l.sockets {
+		if s.fd < 0 {
+			return ErrNoDuplicate // after Release the drops cannot be read
+		}
 		fds = append(fds, s.fd)
 	}
 	return l.eachTarget(func(t target) error {
@@ -239,33 +263,26 @@ func (l *Listener) proveDrops() error {
 	})
 }
 
-// proveDropsAt also takes it for a proof, where strangers listen at the address, that one of many connections comes to
-// our sockets and is turned away there.
+// proveDropsAt takes it for a proof, where strangers listen at the address, that one of many connections comes to our
+// sockets and is dropped there.
 func proveDropsAt(t target, fds []int, strangers int) error {
 	tries := 1
 	if n := len(fds) + strangers; n > 1 {
-		tries = 4 * n
+		tries = min(4*n, 128)
 	}
-	proven := false
-	for range tries {
-		a, err := turnedAway(t, fds)
-		switch {
-		case err != nil:
-			return err
-		case a == turned && strangers > 0:
-			return nil
-		case a == turned:
-			proven = true
-		case a == taken && strangers == 0:
-			return fmt.Errorf("%w: an own connection to %s got in all the same", ErrUnproven, t.addr)
-		case a == silent:
-			return fmt.Errorf("%w: an own connection to %s was neither taken nor dropped there", ErrUnproven, t.addr)
-		}
-	}
-	if !proven {
+	dropped, taken, err := turnedAway(t, fds, tries)
+	switch {
+	case err != nil:
+		return err
+	case taken > 0 && strangers == 0:
+		return fmt.Errorf("%w: an own connection to %s got in all the same", ErrUnproven, t.addr)
+	case dropped+taken < tries:
+		return fmt.Errorf("%w: an own connection to %s was neither taken nor dropped there", ErrUnproven, t.addr)
+	case dropped == 0:
 		return fmt.Errorf("%w: all own connections to %s came to other processes that listen there", ErrUnproven, t.addr)
+	default:
+		return nil
 	}
-	return nil
 }
 
 // proveOpen proves that an own connection gets in again. While the accept queue is full it could not, and nothing is
@@ -280,8 +297,8 @@ func (l *Listener) proveOpen() error {
 			return err
 		}
 		defer unix.Close(fd)
-		a, err := hear(fd, nil)
-		if err == nil && a != taken && !l.full() {
+		in, err := established(fd)
+		if err == nil && !in && !l.full() {
 			err = fmt.Errorf("%w: an own connection to %s did not get in", ErrUnproven, t.addr)
 		}
 		return err

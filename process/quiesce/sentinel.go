@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -170,18 +171,25 @@ func (l *Listener) findPlace() error {
 	return err
 }
 
-// provePlace proves that the sentinel gets all: an own connection with the highest TTL comes to it, one more fills its
+// arrivals are how many own connections must come to the sentinel one after the other. A place behind the end of the
+// group lets the kernel spread connections, and one or two could come to the sentinel by chance; at two members all of
+// these do so once in four billion times.
+const arrivals = 32
+
+// provePlace proves that the sentinel gets all: own connections with the highest TTL come to it, one more fills its
 // queue, and a plain one is dropped there.
 func (b *sentinel) provePlace(t target) error {
 	b.unplug()
-	first, err := b.arrive(t)
-	if err != nil {
-		return err
-	}
-	took := b.took(first)
-	reset(first)
-	if !took {
-		return fmt.Errorf("%w: an own connection to %s did not come to the sentinel", ErrUnproven, t.addr)
+	for range arrivals {
+		fd, err := b.arrive(t)
+		if err != nil {
+			return err
+		}
+		took := b.took(fd)
+		reset(fd)
+		if !took {
+			return fmt.Errorf("%w: an own connection to %s did not come to the sentinel", ErrUnproven, t.addr)
+		}
 	}
 	plug, err := b.arrive(t)
 	if err != nil {
@@ -193,10 +201,10 @@ func (b *sentinel) provePlace(t target) error {
 
 // proveDrop proves that the sentinel drops a plain connection.
 func (b *sentinel) proveDrop(t target) error {
-	switch a, err := turnedAway(t, []int{b.fd}); {
+	switch dropped, taken, err := turnedAway(t, []int{b.fd}, 1); {
 	case err != nil:
 		return err
-	case a != turned:
+	case dropped == 0 || taken > 0:
 		return fmt.Errorf("%w: an own connection to %s was not dropped by the sentinel", ErrUnproven, t.addr)
 	default:
 		return nil
@@ -209,8 +217,8 @@ func (b *sentinel) arrive(t target) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	a, err := hear(fd, nil)
-	if err == nil && a != taken {
+	in, err := established(fd)
+	if err == nil && !in {
 		err = fmt.Errorf("%w: an own connection to %s was not taken by the sentinel", ErrUnproven, t.addr)
 	}
 	if err != nil {
@@ -220,22 +228,34 @@ func (b *sentinel) arrive(t target) (int, error) {
 	return fd, nil
 }
 
-// took empties the sentinel's queue and says whether it had an own connection in it.
+// arrivalBound is how long the last step of a handshake may take: the client's side is established before it.
+const arrivalBound = 100 * time.Millisecond
+
+// took says whether an own connection came to the sentinel's queue, which it empties.
 func (b *sentinel) took(own int) bool {
 	sa, err := unix.Getsockname(own)
 	if err != nil {
 		return false
 	}
 	want, _ := fromSockaddr(sa)
-	found := false
-	for {
+	for end := time.Now().Add(arrivalBound); ; {
 		fd, sa, err := unix.Accept4(b.fd, unix.SOCK_CLOEXEC)
-		if err != nil {
-			return found
+		if err == nil {
+			reset(fd)
+			from, _ := fromSockaddr(sa)
+			if from.Port() == want.Port() && from.Addr().Unmap() == want.Addr().Unmap() {
+				return true
+			}
+			continue
 		}
-		reset(fd)
-		from, _ := fromSockaddr(sa)
-		found = found || from.Port() == want.Port() && from.Addr().Unmap() == want.Addr().Unmap()
+		left := time.Until(end)
+		if err != unix.EAGAIN || left <= 0 {
+			return false
+		}
+		p := []unix.PollFd{{Fd: int32(b.fd), Events: unix.POLLIN}}
+		if _, err := unix.Poll(p, int(left.Milliseconds())+1); err != nil && err != unix.EINTR {
+			return false
+		}
 	}
 }
 
@@ -260,13 +280,12 @@ func reset(fd int) {
 	unix.Close(fd)
 }
 
-// reproveSentinel proves the sentinel's place by plain connections, and looks for it again where they are not dropped.
+// reproveSentinel proves the sentinel's place again, and looks for it where it moved.
 func (l *Listener) reproveSentinel() error {
 	if err := l.openGroup(); err != nil {
 		return err
 	}
-	err := l.eachTarget(func(t target) error { return l.sentinel.proveDrop(t) })
-	if err == nil {
+	if err := l.eachTarget(l.sentinel.provePlace); err == nil {
 		return nil
 	}
 	return l.findPlace()
@@ -296,22 +315,28 @@ func (l *Listener) closeSentinel() error {
 	l.sentinel = nil
 	b.unplug()
 	if !b.steers {
-		unix.Close(b.fd)
+		b.end()
 		return nil
 	}
 	other := slices.IndexFunc(l.sockets, func(s *socket) bool { return s.fd >= 0 && detachable(s.fd) })
 	fd := b.fd
 	if other >= 0 {
-		unix.Close(b.fd)
+		b.end()
 		fd = l.sockets[other].fd
 	} else {
-		defer unix.Close(b.fd)
+		defer b.end()
 	}
 	err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DETACH_REUSEPORT_BPF, 0)
 	if err == unix.ENOENT {
 		return nil
 	}
 	return explain("cannot detach the sentinel's program", err, nil)
+}
+
+// end makes it leave the group at once: to close it would not do while a fork under way holds its descriptor too.
+func (b *sentinel) end() {
+	_ = unix.Shutdown(b.fd, unix.SHUT_RDWR) // refused where it does not listen yet
+	unix.Close(b.fd)
 }
 
 // detachable says whether a socket takes options of its group: one of MPTCP does not.

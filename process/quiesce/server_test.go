@@ -28,6 +28,8 @@ type server struct {
 	MPTCP   bool // as Go's own listeners are by default
 	Held    bool // the socket is opened by the test and handed over
 	UID     int
+
+	program string // the helper's file, where it is not our own
 }
 
 func (s server) String() string {
@@ -187,7 +189,7 @@ func start(t testing.TB, s server) *running {
 	r.cmd = exec.Command(self(), "-serve", string(spec))
 	r.cmd.Stderr = os.Stderr
 	if s.UID != 0 {
-		r.cmd.Path = publicSelf(t)
+		r.cmd.Path = s.program
 		r.cmd.Dir = "/"
 		r.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(s.UID), Gid: uint32(s.UID)}}
 	}
@@ -339,7 +341,8 @@ func request(c net.Conn, line string) error {
 	return nil
 }
 
-// publicSelf is this program where everybody may run it.
+// publicSelf copies this program to where everybody may run it. No other test may run meanwhile: a fork would hold the
+// file open for writing, so that it cannot be run.
 func publicSelf(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "quiesce")

@@ -20,8 +20,8 @@ const maxRanges = 3000
 // portRange is a run of local ports, both ends included.
 type portRange struct{ low, high uint16 }
 
-// portRanges sorts ports and joins neighbours, so that the filter is as short as it can be. Where there are too many for
-// one filter the narrowest gaps are let in, and exact is false: what comes must be looked at again.
+// portRanges sorts ports and joins neighbours, so that the filter is as short as it can be. Where there are too
+// many for one filter the narrowest gaps are let in, and exact is false: what comes must be looked at again.
 func portRanges(ports []uint16) (ranges []portRange, exact bool) {
 	sorted := slices.Clone(ports)
 	slices.Sort(sorted)
@@ -38,9 +38,9 @@ func portRanges(ports []uint16) (ranges []portRange, exact bool) {
 	return []portRange{{ranges[0].low, ranges[len(ranges)-1].high}}, false
 }
 
-// bytecode writes the program that lets pass whoever's local port lies in one of the ranges. A range takes 16 bytes and
-// a jump to the end; both of its misses go behind that jump. The last range has no jump, so its misses end four bytes
-// past the program, which is the refusal.
+// bytecode writes the program that lets pass whoever's local port lies in one of the ranges. A range takes 16 bytes
+// and a jump to the end; both of its misses go behind that jump. The last range has no jump, so its misses end four
+// bytes past the program, which is the refusal.
 func bytecode(ranges []portRange) []byte {
 	const alternative, jump = 16, 4
 	total := len(ranges)*(alternative+jump) - jump

@@ -87,9 +87,9 @@ func Classify(s *Sample) Class {
 	return None
 }
 
-// classifyHandshake knows the age of a handshake from its timer, which first runs for one second, then for two, four and so
-// on. A handshake that TCP_DEFER_ACCEPT holds back sends nothing again, so in the last second of such a round it looks
-// like a young one: who waits for handshakes waits no longer than a second in all.
+// classifyHandshake knows the age of a handshake from its timer, which first runs for one second, then for two,
+// four and so on. A handshake that TCP_DEFER_ACCEPT holds back sends nothing again, so in the last second of such a
+// round it looks like a young one: who waits for handshakes waits no longer than a second in all.
 func classifyHandshake(s *Sample) Class {
 	switch {
 	case s.Received() > 0: // TCP Fast Open: data came with the SYN
@@ -126,10 +126,10 @@ func classifyOpen(s *Sample) Class {
 	}
 }
 
-// classifyTie judges a connection on which data came and went within the same tick, and all that went was acknowledged.
-// Either a request was answered at once, or an answer was followed by the next request at once. An acknowledgement that
-// came in a later tick can only be that of an answer, because a request carries its own. A single segment with data is a
-// request, and something was sent since. Else nobody knows.
+// classifyTie judges a connection on which data came and went within the same tick, and all that went was
+// acknowledged. Either a request was answered at once, or an answer was followed by the next request at once. An
+// acknowledgement that came in a later tick can only be that of an answer, because a request carries its own. A
+// single segment with data is a request, and something was sent since. Else nobody knows.
 func classifyTie(i *Info) Class {
 	switch {
 	case i.LastAck < i.LastReceived:

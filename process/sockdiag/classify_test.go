@@ -37,8 +37,8 @@ func TestRecorded(t *testing.T) {
 	}
 }
 
-// served is an accepted connection that got 100 bytes and sent 1000, which were acknowledged; its times are milliseconds
-// ago.
+// served is an accepted connection that got 100 bytes and sent 1000, which were acknowledged; its times are
+// milliseconds ago.
 func served(received, sent, acked uint32) Sample {
 	return Sample{State: Established, Inode: 7, Info: Info{
 		Size: 280, RTO: 204000, LastReceived: received, LastSent: sent, LastAck: acked,
@@ -151,7 +151,9 @@ func TestSince(t *testing.T) {
 		{"data came last", served(16, 20, 12), 12 * time.Millisecond},
 		{"an acknowledgement within the retransmission timeout", served(500, 300, 100), 100 * time.Millisecond},
 		{"a probe much later", served(9000, 8000, 4), 8 * time.Second},
-		{"preconnect", Sample{State: Established, Inode: 1, Info: Info{Size: 280, LastSent: 70, LastReceived: 70, LastAck: 70}}, 70 * time.Millisecond},
+		{"preconnect", Sample{
+			State: Established, Inode: 1, Info: Info{Size: 280, LastSent: 70, LastReceived: 70, LastAck: 70},
+		}, 70 * time.Millisecond},
 		{"handshake", Sample{State: SynRecv}, Forever},
 	} {
 		if got := c.sample.Since(); got != c.want {
@@ -188,7 +190,9 @@ func TestSummary(t *testing.T) {
 	} {
 		sum.Add(&s)
 	}
-	got := []int{sum.Busy(), sum.Idle(), sum.Queued(), sum.HalfOpen(), sum.Preconnects(), sum.Holds(Quiet), sum.Holds(Exit)}
+	got := []int{
+		sum.Busy(), sum.Idle(), sum.Queued(), sum.HalfOpen(), sum.Preconnects(), sum.Holds(Quiet), sum.Holds(Exit),
+	}
 	if diff := cmp.Diff([]int{1, 2, 2, 1, 1, 3, 5}, got); diff != "" {
 		t.Error(diff)
 	}

@@ -17,8 +17,8 @@ type Connection struct {
 	Unsent       uint32         `json:"unacknowledged"` // written by the program, and not acknowledged
 	LastReceived time.Duration  `json:"last_received_ns"`
 	LastSent     time.Duration  `json:"last_sent_ns"`
-	// Age is known of a connection on which nothing was ever sent: the kernel keeps no other record of the handshake. It
-	// is -1 where it is not known.
+	// Age is known of a connection on which nothing was ever sent: the kernel keeps no other record of the
+	// handshake. It is -1 where it is not known.
 	Age    time.Duration `json:"age_ns"`
 	Inode  uint32        `json:"inode,omitempty"`
 	UID    uint32        `json:"uid"`

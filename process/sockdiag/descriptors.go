@@ -44,8 +44,8 @@ func (p Problem) String() string {
 	return fmt.Sprintf("cannot see the sockets of %s", who)
 }
 
-// Descriptors finds which descriptors the processes have of the wanted sockets, by inode. A process that is gone meanwhile
-// has none. It costs a readlink(2) for each descriptor.
+// Descriptors finds which descriptors the processes have of the wanted sockets, by inode. A process that is gone
+// meanwhile has none. It costs a readlink(2) for each descriptor.
 func (d *Diag) Descriptors(pids []int, wanted func(inode uint32) bool) (map[uint32][]Holder, []Problem) {
 	found := make(map[uint32][]Holder)
 	var problems []Problem

@@ -25,8 +25,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// crowd has so many connections with itself, each of which was answered once. It says its port and holds until its input
-// ends.
+// crowd has so many connections with itself, each of which was answered once. It says its port and holds until its
+// input ends.
 func crowd(number string) error {
 	n, err := strconv.Atoi(number)
 	if err != nil {
@@ -59,7 +59,8 @@ func crowd(number string) error {
 	fmt.Println(l.Addr().(*net.TCPAddr).Port)
 	_, err = io.Copy(io.Discard, os.Stdin)
 	for _, c := range conns {
-		_ = c.(*net.TCPConn).SetLinger(0) // a reset leaves nothing in the kernel's table, which the next benchmark walks through
+		// A reset leaves nothing in the kernel's table, which the next benchmark walks through.
+		_ = c.(*net.TCPConn).SetLinger(0)
 		c.Close()
 	}
 	return err

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Judge knows the class of connections better than Classify where it may have duplicates of a program's descriptors
-// (pidfd_getfd(2)): it settles who is Unsure, once for each exchange, and remembers it.
+// Judge, for one goroutine, knows the class of connections better than Classify where it may have duplicates of a
+// program's descriptors (pidfd_getfd(2)): it settles who is Unsure, once for each exchange, and remembers it.
 type Judge struct {
 	diag    *Diag
 	known   map[uint64]verdict // by cookie
@@ -53,9 +53,9 @@ func (j *Judge) Summarise(samples []Sample) Summary {
 
 func (v verdict) of(s *Sample) bool { return v.dataIn == s.Info.DataIn && v.dataOut == s.Info.DataOut }
 
-// Settle looks at the Unsure connections among all those of a tree, whose processes are given, and forgets those that are
-// gone. It reads the tree's descriptors only if there is anything to settle. The error says why that was refused, the
-// first time only; the classes are then those of Classify.
+// Settle looks at the Unsure connections of a tree, whose processes are given; samples may be these or all. It
+// forgets those that are gone. It reads the tree's descriptors only if there is anything to settle. The error says
+// why that was refused, the first time only; the classes are then those of Classify.
 func (j *Judge) Settle(samples []Sample, pids []int) error {
 	doubtful := make(map[uint32]*Sample) // by inode
 	for i := range samples {

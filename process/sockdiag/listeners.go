@@ -30,9 +30,9 @@ func (l *Listener) String() string {
 	return l.Addr.String()
 }
 
-// Listeners finds the listening sockets of a tree, sorted by network, address and inode: TCP, and UNIX sockets that keep
-// connections. Several with one address are an SO_REUSEPORT group. What could not be seen is told by problems, one of a
-// kind; err is of the dump itself.
+// Listeners finds the listening sockets of a tree, sorted by network, address and inode: TCP, and UNIX sockets that
+// keep connections. Several with one address are an SO_REUSEPORT group. What could not be seen is told by problems,
+// one of a kind; err is of the dump itself.
 func (d *Diag) Listeners(pids []int) (listeners []Listener, problems []Problem, err error) {
 	all := make(map[uint32]Listener)
 	tcp, err := d.List(Query{States: Of(Listening), NoInfo: true}, nil)
@@ -43,7 +43,8 @@ func (d *Diag) Listeners(pids []int) (listeners []Listener, problems []Problem, 
 		l := tcpListener(&tcp[i])
 		all[l.Inode] = l
 	}
-	if err := d.unixListeners(all); err != nil && !errors.Is(err, unix.ENOENT) { // where there is no unix_diag, TCP will do
+	// Where there is no unix_diag, TCP will do.
+	if err := d.unixListeners(all); err != nil && !errors.Is(err, unix.ENOENT) {
 		return nil, nil, err
 	}
 	holders, problems := d.Descriptors(pids, func(inode uint32) bool { _, ok := all[inode]; return ok })
@@ -98,8 +99,8 @@ func Groups(listeners []Listener) [][]Listener {
 	return groups
 }
 
-// ConnectionsOf is the query for all connections of listeners, those that wait to be accepted included. An IPv6 listener may
-// have IPv4 clients, but all its connections are IPv6 sockets.
+// ConnectionsOf is the query for all connections of listeners, those that wait to be accepted included. An IPv6
+// listener may have IPv4 clients, but all its connections are IPv6 sockets.
 func ConnectionsOf(listeners []Listener) Query {
 	q := Query{Ports: Ports(listeners), States: Serving}
 	has := func(network string) bool {

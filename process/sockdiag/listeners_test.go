@@ -98,7 +98,8 @@ func TestDualStack(t *testing.T) {
 		lacking(t, "no IPv6 here: "+err.Error())
 	}
 	l.Close()
-	both, only := listen(t, "tcp", "[::]:0", nil), listen(t, "tcp6", "[::1]:0", sockopt(unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1))
+	both := listen(t, "tcp", "[::]:0", nil)
+	only := listen(t, "tcp6", "[::1]:0", sockopt(unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1))
 	found := mine(t, d, both.Addr().String(), only.Addr().String())
 	if l := found[both.Addr().String()]; len(l) != 1 || l[0].V6Only || l[0].Network != "tcp6" {
 		t.Errorf("for both: %+v", l)

@@ -14,7 +14,8 @@ import (
 // byFamily is the one message type of sock_diag(7), SOCK_DIAG_BY_FAMILY.
 const byFamily = 20
 
-// patience bounds each wait for the kernel. It answers a dump within the call, so this is for a kernel that is broken.
+// patience bounds each wait for the kernel. It answers a dump within the call, so this is for a kernel that is
+// broken.
 const patience = 5 * time.Second
 
 // ErrInterrupted says that sockets changed under a dump so that the kernel itself does not vouch for it

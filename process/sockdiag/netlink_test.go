@@ -34,9 +34,13 @@ func TestMessages(t *testing.T) {
 	}{
 		{"whole", slices.Concat(one, one, done), 2, true, false, nil},
 		{"to be continued", slices.Concat(one, one), 2, false, false, nil},
-		{"of an earlier dump", slices.Concat(message(byFamily, 0, 4, []byte("old")), message(unix.NLMSG_DONE, 0, 4, number(0)), one), 1, false, false, nil},
+		{"of an earlier dump", slices.Concat(
+			message(byFamily, 0, 4, []byte("old")), message(unix.NLMSG_DONE, 0, 4, number(0)), one,
+		), 1, false, false, nil},
 		{"interrupted", slices.Concat(message(byFamily, unix.NLM_F_DUMP_INTR, 5, []byte("one")), done), 1, true, true, nil},
-		{"interrupted at its end", slices.Concat(one, message(unix.NLMSG_DONE, unix.NLM_F_DUMP_INTR, 5, number(0))), 1, true, true, nil},
+		{"interrupted at its end", slices.Concat(
+			one, message(unix.NLMSG_DONE, unix.NLM_F_DUMP_INTR, 5, number(0)),
+		), 1, true, true, nil},
 		{"cut off", slices.Concat(one, one[:len(one)-4]), 1, false, true, nil},
 		{"of no length", make([]byte, 16), 0, false, true, nil},
 		{"refused", message(unix.NLMSG_ERROR, 0, 5, refused), 0, true, false, unix.EACCES},
@@ -62,7 +66,8 @@ func TestRepeat(t *testing.T) {
 		t.Errorf("after %d dumps: %v", calls, err)
 	}
 	calls = 0
-	if err := repeat(func() error { calls++; return ErrInterrupted }); !errors.Is(err, ErrInterrupted) || calls != repeats {
+	err := repeat(func() error { calls++; return ErrInterrupted })
+	if !errors.Is(err, ErrInterrupted) || calls != repeats {
 		t.Errorf("after %d dumps that were all interrupted: %v", calls, err)
 	}
 	calls = 0
@@ -172,7 +177,10 @@ func TestManyPorts(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add(make([]byte, sizeMessage), make([]byte, sizeUnixMessage))
-	f.Add(append(make([]byte, sizeMessage), 8, 0, 2, 0, 1, 2, 3, 4, 3, 0), append(make([]byte, sizeUnixMessage), 5, 0, 0, 0, 0))
+	f.Add(
+		append(make([]byte, sizeMessage), 8, 0, 2, 0, 1, 2, 3, 4, 3, 0),
+		append(make([]byte, sizeUnixMessage), 5, 0, 0, 0, 0),
+	)
 	f.Fuzz(func(_ *testing.T, tcp, ux []byte) {
 		var s Sample
 		if s.parse(tcp) {

@@ -39,8 +39,8 @@ func Of(states ...State) States {
 // AllStates are those that a socket of the table can be in.
 const AllStates States = 1<<13 - 1<<1
 
-// Serving are the states of a server's connections that can matter to anybody, half-open ones included. Those that wait
-// out their time (TIME_WAIT), which may be very many, are not among them.
+// Serving are the states of a server's connections that can matter to anybody, half-open ones included. Those that
+// wait out their time (TIME_WAIT), which may be very many, are not among them.
 const Serving = 1<<Established | 1<<SynRecv | 1<<FinWait1 | 1<<FinWait2 | 1<<CloseWait | 1<<LastAck | 1<<Closing
 
 var stateNames = [...]string{
@@ -66,8 +66,8 @@ type Sample struct {
 	Inode       uint32 // 0: nobody has a descriptor, because it was not accepted yet or is closed already
 	UID         uint32 // of whoever created it; a connection has its listener's
 	Cookie      uint64 // names the socket for ever
-	// Unread is what the program has not read, a listener's accept queue. After the client's FIN it is 1 more, until the
-	// program has read the end.
+	// Unread is what the program has not read, a listener's accept queue. After the client's FIN it is 1 more,
+	// until the program has read the end.
 	Unread uint32
 	// Unsent is what the client has not acknowledged, sent or not; a listener's backlog. After our FIN it is 1 more,
 	// until that is acknowledged.
@@ -84,9 +84,9 @@ type Info struct {
 	Size uint16 // of what the kernel told in bytes; a shorter one lacks the last fields
 	RTO  uint32 // microseconds
 	RTT  uint32 // microseconds, smoothed
-	// LastSent, LastReceived and LastAck are when data was last sent, retransmissions included, when data last came, and
-	// when anything that acknowledges came, an empty keep-alive probe included. A socket that never sent has the time of
-	// its handshake.
+	// LastSent, LastReceived and LastAck are when data was last sent, retransmissions included, when data last
+	// came, and when anything that acknowledges came, an empty keep-alive probe included. A socket that never sent
+	// has the time of its handshake.
 	LastSent, LastReceived, LastAck uint32
 	BytesAcked, BytesReceived       uint64 // since Linux 4.1; our FIN counts as one byte
 	SegmentsOut, SegmentsIn         uint32 // since Linux 4.2

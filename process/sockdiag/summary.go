@@ -71,9 +71,9 @@ func (sum *Summary) Holds(m Mode) int {
 	return n
 }
 
-// QuietFor is for how long nobody has held the drain, by the kernel's own clock: 0 while somebody does, Forever where
-// there is no connection at all. Connections that ended meanwhile leave no trace, so who saw somebody hold at an earlier
-// sample counts from there.
+// QuietFor is for how long nobody has held the drain, by the kernel's own clock: 0 while somebody does, Forever
+// where there is no connection at all. Connections that ended meanwhile leave no trace, so who saw somebody hold at
+// an earlier sample counts from there.
 func (sum *Summary) QuietFor(m Mode) time.Duration {
 	switch {
 	case sum.Holds(m) > 0:

@@ -35,8 +35,8 @@ type Query struct {
 // repeats is how often a list is asked for again when the kernel says that it was interrupted.
 const repeats = 5
 
-// List returns the sockets that the query names, in a slice that reuses the memory of buf. It asks again where a dump was
-// interrupted.
+// List returns the sockets that the query names, in a slice that reuses the memory of buf. It asks again where a
+// dump was interrupted.
 func (d *Diag) List(q Query, buf []Sample) ([]Sample, error) {
 	err := repeat(func() error {
 		buf = buf[:0]
@@ -56,8 +56,8 @@ func repeat(dump func() error) error {
 	return err
 }
 
-// TCP shows each TCP socket that the query names, over IPv4 and then IPv6. The sample is reused: copy what is kept. After
-// ErrInterrupted what was shown may be incomplete; the caller starts over.
+// TCP shows each TCP socket that the query names, over IPv4 and then IPv6. The sample is reused: copy what is kept.
+// After ErrInterrupted what was shown may be incomplete; the caller starts over.
 //
 // It is not a snapshot. The kernel walks through its table while connections come and go: one that changes its state
 // meanwhile may be shown twice, or in the old state, and a very young one may be missed.
@@ -171,8 +171,8 @@ func address(family uint8, b []byte, port uint16) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte(b)), port)
 }
 
-// parse reads a struct tcp_info (linux/tcp.h), which has grown at its end over the years: what an older kernel does not
-// tell stays zero, and Size says so.
+// parse reads a struct tcp_info (linux/tcp.h), which has grown at its end over the years: what an older kernel does
+// not tell stays zero, and Size says so.
 func (i *Info) parse(b []byte) {
 	i.Size = uint16(min(len(b), 1<<15))
 	u32 := func(at int) uint32 {

@@ -20,7 +20,8 @@ const (
 	sizeUnixMessage = 16
 )
 
-// UnixSample is what was read of one UNIX socket at one moment. The kernel does not keep when anything happened on it.
+// UnixSample is what was read of one UNIX socket at one moment. The kernel does not keep when anything happened on
+// it.
 type UnixSample struct {
 	State State // Listening, Established, or Closed where it is not connected
 	Type  uint8 // SOCK_STREAM, SOCK_SEQPACKET or SOCK_DGRAM
@@ -33,8 +34,8 @@ type UnixSample struct {
 	Unsent uint32
 }
 
-// Class judges a UNIX socket by its queues alone: a connection whose queues are empty is taken for idle, whoever spoke
-// last.
+// Class judges a UNIX socket by its queues alone: a connection whose queues are empty is taken for idle, whoever
+// spoke last.
 func (u *UnixSample) Class() Class {
 	switch {
 	case u.State == Listening && u.Unread > 0:
@@ -50,8 +51,8 @@ func (u *UnixSample) Class() Class {
 	}
 }
 
-// Unix shows each UNIX socket in one of the states; 0 is all of them. The sample is reused: copy what is kept. Sockets
-// that nobody has accepted yet are not shown, only counted at their listener.
+// Unix shows each UNIX socket in one of the states; 0 is all of them. The sample is reused: copy what is kept.
+// Sockets that nobody has accepted yet are not shown, only counted at their listener.
 func (d *Diag) Unix(states States, visit func(*UnixSample)) error {
 	if states == 0 {
 		states = AllStates

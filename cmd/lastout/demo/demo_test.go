@@ -14,34 +14,36 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"lastout/cmd/lastout/load"
+	"lastout/cmd/lastout/rehearse"
 )
 
 // The ledger is only worth something if it notices a loss: each way of losing a request is put into the books here.
 func TestLedger(t *testing.T) {
-	requests := []Request{
-		{ID: "early", Begin: 0, End: 5, Fate: Answered},
-		{ID: "in-hand", Begin: 8, End: 15, Fate: Answered},
-		{ID: "cut", Begin: 9, End: 16, Fate: Lost, Why: "connection reset"},
-		{ID: "late", Begin: 20, End: 21, Fate: Refused, Why: "connection refused"},
-		{ID: "forged", Begin: 1, End: 2, Fate: Answered},
+	requests := []load.Request{
+		{ID: "early", Begin: 0, End: 5, Fate: load.Answered},
+		{ID: "in-hand", Begin: 8, End: 15, Fate: load.Answered},
+		{ID: "cut", Begin: 9, End: 16, Fate: load.Lost, Why: "connection reset"},
+		{ID: "late", Begin: 20, End: 21, Fate: load.Refused, Why: "connection refused"},
+		{ID: "forged", Begin: 1, End: 2, Fate: load.Answered},
 	}
 	records := map[string]record{
 		"early": {true, true}, "in-hand": {true, true}, "cut": {true, true}, "dropped": {started: true},
 	}
+	got := newLedger(requests, load.NewTally(requests, 0, 10), records)
 	want := &Ledger{
-		Sent: 5, Answered: 3, Refused: 1, Lost: 1, InHand: 2, After: 1,
-		Why:     map[string]int{"lost: connection reset": 1, "refused: connection refused": 1},
+		Tally:   got.Tally,
 		Started: 4, Finished: 3, Unanswered: []string{"cut", "dropped"}, Unheard: []string{"forged"},
 		Unfinished: []string{"dropped"},
 	}
-	got := newLedger(requests, records, 10)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("ledger (-want +got):\n%s", diff)
 	}
 	var b bytes.Buffer
 	got.Text(&b)
 	for _, want := range []string{
-		"lost         1", "started by a worker, never answered: cut dropped", "never finished: dropped",
+		"lost           1", "started by a worker, never answered: cut dropped", "never finished: dropped",
 		"unknown to every worker: forged",
 	} {
 		if !strings.Contains(b.String(), want) {
@@ -51,12 +53,15 @@ func TestLedger(t *testing.T) {
 }
 
 func TestLedgerIsCleanOnlyIfNothingIsWrong(t *testing.T) {
-	clean := func() *Ledger { return &Ledger{Sent: 3, Answered: 2, Refused: 1, InHand: 1, Started: 2, Finished: 2} }
+	clean := func() *Ledger {
+		return &Ledger{Tally: load.Tally{Sent: 3, Answered: 2, Refused: 1, InHand: 1}, Started: 2, Finished: 2}
+	}
 	if !clean().Clean() {
 		t.Error("a clean ledger is not clean")
 	}
 	for name, spoil := range map[string]func(*Ledger){
 		"lost":       func(l *Ledger) { l.Lost = 1 },
+		"failed":     func(l *Ledger) { l.Failed = 1 },
 		"unanswered": func(l *Ledger) { l.Unanswered = []string{"x"} },
 		"unheard":    func(l *Ledger) { l.Unheard = []string{"x"} },
 		"unfinished": func(l *Ledger) { l.Unfinished = []string{"x"} },
@@ -66,6 +71,37 @@ func TestLedgerIsCleanOnlyIfNothingIsWrong(t *testing.T) {
 		if spoil(l); l.Clean() {
 			t.Errorf("%s: is clean", name)
 		}
+	}
+}
+
+// The table has no result of its own: it says so where a naive way lost nothing, and the verdict is lastout's alone.
+func TestTable(t *testing.T) {
+	shown := func(way rehearse.Way, lost int) *Shown {
+		return &Shown{Stop: way, Ledger: &Ledger{Tally: load.Tally{
+			Sent: 9, InHand: 1, Lost: lost, Why: map[string]int{"lost: connection reset": lost, "refused: y": 8},
+		}}}
+	}
+	r := &Result{Ways: []*Shown{shown(rehearse.Naive, 0), shown(rehearse.WorkersFirst, 4), shown(rehearse.Lastout, 0)}}
+	var b bytes.Buffer
+	r.Table(&b)
+	for _, want := range []string{
+		"everybody at once: nothing was lost this time either", "workers first", "     4   connection reset: 4\n", "by lastout",
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("the table has no %q:\n%s", want, b.String())
+		}
+	}
+	if strings.Contains(b.String(), "workers first: nothing") || strings.Contains(b.String(), "lastout: nothing") {
+		t.Errorf("the table says too much:\n%s", b.String())
+	}
+	if !r.Clean() {
+		t.Error("the losses of others count")
+	}
+	if r.Ways[2].Ledger.Lost = 1; r.Clean() {
+		t.Error("a loss of lastout's does not count")
+	}
+	if r.Ways[2].Ledger.Lost, r.Ways[2].Code = 0, 3; r.Clean() {
+		t.Error("somebody who was killed does not count")
 	}
 }
 
@@ -81,63 +117,6 @@ func TestReadRecords(t *testing.T) {
 	if _, err := readRecords(strings.NewReader("stated a\n")); err == nil {
 		t.Error("a broken record is read without an error")
 	}
-}
-
-// What a client sees of a server that misbehaves is a loss, in each way; only what never had a connection is refused.
-func TestFates(t *testing.T) {
-	answer := func(header, body string) func(net.Conn) {
-		return func(c net.Conn) {
-			c.Read(make([]byte, 4096))
-			io.WriteString(c, header+"Content-Length: 4\r\n"+body)
-		}
-	}
-	for name, test := range map[string]struct {
-		serve func(net.Conn)
-		fate  Fate
-		why   string
-	}{
-		"whole":     {answer("HTTP/1.1 200 OK\r\nX-Request-Id: x\r\n", "\r\nabcd"), Answered, ""},
-		"error":     {answer("HTTP/1.1 502 Bad Gateway\r\n", "\r\nabcd"), Lost, "answered 502 Bad Gateway"},
-		"truncated": {answer("HTTP/1.1 200 OK\r\nX-Request-Id: x\r\n", "\r\nab"), Lost, "answer broke off"},
-		"other's":   {answer("HTTP/1.1 200 OK\r\nX-Request-Id: y\r\n", "\r\nabcd"), Lost, `got the answer to "y"`},
-		"closed":    {func(c net.Conn) { c.Read(make([]byte, 4096)) }, Lost, "connection closed without an answer"},
-		"reset":     {func(c net.Conn) { c.Read(make([]byte, 1)); c.(*net.TCPConn).SetLinger(0) }, Lost, "connection reset"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			l := listenTCP(t)
-			go func() {
-				for {
-					c, err := l.Accept()
-					if err != nil {
-						return
-					}
-					test.serve(c)
-					c.Close()
-				}
-			}()
-			load := newLoad("http://"+l.Addr().String()+"/", 4)
-			r := load.send(load.single, "x")
-			if r.Fate != test.fate || r.Why != test.why {
-				t.Errorf("%s (%s), want %s (%s)", r.Fate, r.Why, test.fate, test.why)
-			}
-		})
-	}
-	l := listenTCP(t)
-	l.Close()
-	load := newLoad("http://"+l.Addr().String()+"/", 4)
-	if r := load.send(load.single, "x"); r.Fate != Refused || r.Why != "connection refused" {
-		t.Errorf("nobody there: %s (%s)", r.Fate, r.Why)
-	}
-}
-
-func listenTCP(t *testing.T) net.Listener {
-	t.Helper()
-	l, err := listen("127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	return l
 }
 
 // A door that is shut lets everybody in who had a connection, and nobody after it; a plain Close would reset those in
@@ -230,26 +209,95 @@ func TestGatewayDrainsWithoutLoss(t *testing.T) {
 	url := start(func(out io.Writer) error {
 		return Gateway(ctx, GatewayOptions{Listen: "127.0.0.1:0", To: []string{worker}, Control: control, Out: out})
 	})
-	load := newLoad(url+"/", answerSize)
+	o := load.Options{Rate: 500, Connections: 1 << 10, Keep: 0.5, Check: whole}
+	if err := o.Aim(url); err != nil {
+		t.Fatal(err)
+	}
+	l := load.New(o)
 	loading, stop := context.WithCancel(context.Background())
 	var loaded sync.WaitGroup
-	loaded.Go(func() { load.run(loading, 2*time.Millisecond) })
+	loaded.Go(func() { l.Run(loading) })
 	<-time.After(300 * time.Millisecond) // the load's length
 	if err := Drain(context.Background(), control, io.Discard); err != nil {
 		t.Error(err)
 	}
 	stop()
 	loaded.Wait()
-	fates := map[Fate]int{}
-	for _, r := range load.requests {
+	fates := map[load.Fate]int{}
+	for _, r := range l.Requests() {
 		fates[r.Fate]++
-		if r.Fate == Lost {
+		if r.Fate == load.Lost {
 			t.Errorf("%s: %s", r.ID, r.Why)
 		}
 	}
-	if fates[Answered] == 0 || fates[Refused] == 0 {
+	if fates[load.Answered] == 0 || fates[load.Refused] == 0 {
 		t.Errorf("fates %v: both kinds should be there", fates)
 	}
+}
+
+// Who waits at a turnstile gets in when somebody leaves, not before, and is reset when it is closed.
+func TestTurnstile(t *testing.T) {
+	l, err := listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newTurnstile(l, 1)
+	t.Cleanup(func() { s.Close() })
+	for range 3 {
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+	}
+	first, err := s.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := make(chan net.Conn, 1)
+	go func() {
+		c, err := s.Accept()
+		if err != nil {
+			t.Error(err)
+		}
+		second <- c
+	}()
+	select {
+	case <-second:
+		t.Fatal("two are in")
+	case <-time.After(50 * time.Millisecond): // the one way to see that nothing happens
+	}
+	first.Close()
+	first.Close() // leaves once only
+	c := <-second
+	refused := make(chan error, 1)
+	go func() {
+		_, err := s.Accept()
+		refused <- err
+	}()
+	s.Close()
+	if err := <-refused; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("accept after close: %v", err)
+	}
+	c.Close()
+}
+
+// The port that is reserved is free for a program that shares it, and for nobody else.
+func TestReserve(t *testing.T) {
+	address, release, err := reserve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	if l, err := net.Listen("tcp", address); err == nil {
+		l.Close()
+		t.Error("anybody may have it")
+	}
+	l, err := listen(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
 }
 
 // listening waits for a program to say where it listens, and then lets it write on.

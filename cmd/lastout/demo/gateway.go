@@ -26,8 +26,9 @@ type GatewayOptions struct {
 	Out     io.Writer // for people
 }
 
-// Gateway carries requests to the workers in turn, and their answers back, until the context ends; then it drains,
-// unless it was asked to before, and returns.
+// Gateway carries requests to the workers in turn, and their answers back, until the context ends. Unless it was asked to
+// drain before, it then does what an ordinary server does when told: it closes its door, finishes what is in hand, and
+// returns.
 func Gateway(ctx context.Context, o GatewayOptions) error {
 	if len(o.To) == 0 {
 		return errors.New("a gateway needs workers to carry requests to")
@@ -69,7 +70,9 @@ func Gateway(ctx context.Context, o GatewayOptions) error {
 	case <-ctx.Done():
 	}
 	fmt.Fprintln(o.Out, "told to leave")
-	g.drain()
+	if err := g.leave(); err != nil {
+		return err
+	}
 	fmt.Fprintf(o.Out, "left after %d answers\n", g.answered.Load())
 	return nil
 }
@@ -125,6 +128,16 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (g *gateway) serveDrain(w http.ResponseWriter, _ *http.Request) {
 	took := g.drain()
 	fmt.Fprintf(w, "drained in %v\n", took.Round(time.Millisecond))
+}
+
+// leave is the end. The graceful stop of net/http is all there is without a drain: it knows nothing of who waits at the
+// door, or of workers that have left before.
+func (g *gateway) leave() error {
+	if g.drains.Load() {
+		g.drain() // it may be under way
+		return nil
+	}
+	return g.srv.Shutdown(context.Background())
 }
 
 // drain shuts the door, waits until nothing is in hand, and closes what is idle. It may be asked for more than once, and

@@ -7,19 +7,15 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
+
+	"lastout/cmd/lastout/load"
+	"lastout/supervisor/report"
 )
 
-// Ledger is what became of every request, by what the client saw and by what the workers wrote down.
+// Ledger is what became of every request, by what the client saw and by what the workers wrote down. The names of its
+// JSON are stable.
 type Ledger struct {
-	Sent     int `json:"sent"`
-	Answered int `json:"answered"`
-	Refused  int `json:"refused"`
-	Lost     int `json:"lost"`
-
-	InHand int            `json:"in_hand"` // sent before SIGTERM and not answered by then
-	After  int            `json:"after"`   // answered after SIGTERM
-	Why    map[string]int `json:"why"`     // of refusals and losses
+	load.Tally
 
 	Started    int      `json:"started"`    // by the workers
 	Finished   int      `json:"finished"`   // by the workers
@@ -31,30 +27,17 @@ type Ledger struct {
 // record is what the workers wrote down of a request.
 type record struct{ started, finished bool }
 
-// newLedger joins the requests with the workers' records. term is when SIGTERM was sent, since the load began.
-func newLedger(requests []Request, records map[string]record, term time.Duration) *Ledger {
-	l := &Ledger{Sent: len(requests), Why: map[string]int{}}
+// newLedger joins the requests, which were counted already, with the workers' records.
+func newLedger(requests []load.Request, t load.Tally, records map[string]record) *Ledger {
+	l := &Ledger{Tally: t}
 	answered := map[string]bool{}
 	for _, r := range requests {
-		if r.Begin <= term && r.End > term {
-			l.InHand++
+		if r.Fate != load.Answered {
+			continue
 		}
-		switch r.Fate {
-		case Answered:
-			l.Answered++
-			answered[r.ID] = true
-			if r.End > term {
-				l.After++
-			}
-			if !records[r.ID].started {
-				l.Unheard = append(l.Unheard, r.ID)
-			}
-		case Refused:
-			l.Refused++
-			l.Why["refused: "+r.Why]++
-		case Lost:
-			l.Lost++
-			l.Why["lost: "+r.Why]++
+		answered[r.ID] = true
+		if !records[r.ID].started {
+			l.Unheard = append(l.Unheard, r.ID)
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(records)) {
@@ -77,19 +60,12 @@ func newLedger(requests []Request, records map[string]record, term time.Duration
 
 // Clean says that nothing was lost, by anybody's books, and that there was something to lose.
 func (l *Ledger) Clean() bool {
-	return l.Lost == 0 && len(l.Unanswered) == 0 && len(l.Unheard) == 0 && len(l.Unfinished) == 0 && l.InHand > 0
+	return l.Tally.Clean() && len(l.Unanswered) == 0 && len(l.Unheard) == 0 && len(l.Unfinished) == 0
 }
 
 // Text writes the ledger for a person.
 func (l *Ledger) Text(w io.Writer) {
-	fmt.Fprintf(w, "ledger of %d requests; %d were in hand when SIGTERM came, %d answers came after it\n",
-		l.Sent, l.InHand, l.After)
-	fmt.Fprintf(w, "  answered %5d   the whole answer arrived\n", l.Answered)
-	fmt.Fprintf(w, "  refused  %5d   came after the door was shut: no connection, not a byte sent\n", l.Refused)
-	fmt.Fprintf(w, "  lost     %5d   a connection was had, and no whole answer came of it\n", l.Lost)
-	for _, why := range slices.Sorted(maps.Keys(l.Why)) {
-		fmt.Fprintf(w, "           %5d   %s\n", l.Why[why], why)
-	}
+	l.Tally.Text(w)
 	fmt.Fprintf(w, "the workers' own books: %d started, %d finished, %d of those unanswered\n",
 		l.Started, l.Finished, len(l.Unanswered))
 	for _, list := range []struct {
@@ -104,9 +80,42 @@ func (l *Ledger) Text(w io.Writer) {
 			fmt.Fprintf(w, "  %s: %s\n", list.what, strings.Join(list.ids, " "))
 		}
 	}
-	if l.InHand == 0 {
-		fmt.Fprintln(w, "nothing was in hand when SIGTERM came: this proves nothing")
+}
+
+// Table sets the ways side by side.
+func (r *Result) Table(w io.Writer) {
+	fmt.Fprintf(w, "%-20s %7s %7s %9s %8s %6s\n", "the same tree, told", "took", "sent", "answered", "refused", "lost")
+	for _, x := range r.Ways {
+		t := &x.Ledger.Tally
+		fmt.Fprintf(w, "  %-18s %7s %7d %9d %8d %6d", way(x), report.Duration(x.Took), t.Sent, t.Answered, t.Refused, t.Lost)
+		if why := x.Ledger.worst(); why != "" {
+			fmt.Fprintf(w, "   %s", why)
+		}
+		fmt.Fprintln(w)
 	}
+	for _, x := range r.Ways[:len(r.Ways)-1] {
+		if x.Ledger.Lost == 0 {
+			fmt.Fprintf(w, "%s: nothing was lost this time either; try it again, or with --load 3s --every 5ms\n", x.Stop.Says())
+		}
+	}
+}
+
+func way(x *Shown) string {
+	if x.Stop == "lastout" {
+		return "by lastout"
+	}
+	return x.Stop.Says()
+}
+
+// worst is why the most were lost.
+func (l *Ledger) worst() string {
+	most, text := 0, ""
+	for _, key := range slices.Sorted(maps.Keys(l.Why)) {
+		if why, lost := strings.CutPrefix(key, "lost: "); lost && l.Why[key] > most {
+			most, text = l.Why[key], fmt.Sprintf("%s: %d", why, l.Why[key])
+		}
+	}
+	return text
 }
 
 // readRecords reads what the workers wrote down: "started ID" and "finished ID" lines.

@@ -1,36 +1,61 @@
 package demo
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"lastout/cmd/lastout/load"
+	"lastout/cmd/lastout/rehearse"
+	"lastout/ordering"
+	"lastout/supervisor/report"
 )
 
 // Options describe a demonstration.
 type Options struct {
 	Program string        // the lastout to run
-	Load    time.Duration // how long the load lasts before SIGTERM
+	Load    time.Duration // how long the load lasts before the stop
 	Every   time.Duration // a request is sent this often
 	Delay   time.Duration // how long a worker works on an answer
 	Out     io.Writer     // progress, for people
 	Verbose io.Writer     // what lastout and its children write; nil: shown only when something goes wrong
 }
 
-// Result is what a demonstration showed.
+// Result is what a demonstration showed. The names of its JSON are stable.
 type Result struct {
-	Ledger *Ledger `json:"ledger"`
-	Report []byte  `json:"-"`    // lastout's own report of the shutdown, in JSON
-	Code   int     `json:"code"` // lastout's exit code
+	Ways     []*Shown         `json:"ways"`
+	Shutdown *report.Shutdown `json:"shutdown"` // the one that lastout made
 }
+
+// Shown is one way of taking the tree down, and what became of the requests.
+type Shown struct {
+	Stop   rehearse.Way  `json:"stop"`
+	Took   time.Duration `json:"took"` // in nanoseconds
+	Code   int           `json:"code"` // lastout's exit code
+	Ledger *Ledger       `json:"ledger"`
+}
+
+// Clean says that lastout itself lost nothing. What the others lost is for comparison.
+func (r *Result) Clean() bool {
+	last := r.Ways[len(r.Ways)-1]
+	return last.Ledger.Clean() && last.Code == 0
+}
+
+// workers is how many workers the demonstration has.
+const workers = 3
+
+// places is how many requests each worker works on at once. The default load is a little more than all of them can do, as
+// in a busy hour, so that some wait at the workers' doors when the end comes.
+const places = 9
 
 // answerSize is the size of an answer: too much for one segment, so that a cut one can be told from a whole one.
 const answerSize = 64 << 10
@@ -43,14 +68,14 @@ const configuration = `name = "demo"
 
 [process.worker]
 command = ["lastout", "demo", "worker", "--listen", "unix:DIR/worker.{instance}.sock", "--delay", "DELAY",
-           "--size", "SIZE", "--record", "DIR/record"]
+           "--size", "SIZE", "--at-once", "PLACES", "--record", "DIR/record"]
 instances = 3
 ready = { notify = true }
 stop = { timeout = "5s" }
 
 [process.gateway]
 role = "gateway"
-command = ["lastout", "demo", "gateway", "--listen", "127.0.0.1:0", "--control", "unix:DIR/gateway.sock",
+command = ["lastout", "demo", "gateway", "--listen", "ADDRESS", "--control", "unix:DIR/gateway.sock",
            "--to", "unix:DIR/worker.1.sock,unix:DIR/worker.2.sock,unix:DIR/worker.3.sock"]
 depends_on = ["worker"]
 ready = { notify = true }
@@ -58,186 +83,125 @@ stop = { timeout = "5s" }
 hooks.pre_drain = { command = ["lastout", "demo", "drain", "--control", "unix:DIR/gateway.sock"], timeout = "10s" }
 `
 
-// Run starts the tree, puts load on it, sends SIGTERM in the middle of it, waits for lastout's end and returns what
-// became of every request.
+// Run takes the same tree down under the same load in each of the ways, and keeps a ledger of every request.
 func Run(ctx context.Context, o Options) (*Result, error) {
 	dir, err := os.MkdirTemp("", "lastout-demo-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
+	fmt.Fprintf(o.Out, "a gateway and %d workers; a request every %v, each answer takes %v; a worker works on %d at once\n",
+		workers, o.Every, o.Delay, places)
+	r := &Result{}
+	for _, way := range rehearse.Ways {
+		own := filepath.Join(dir, string(way))
+		if err := os.Mkdir(own, 0o755); err != nil {
+			return nil, err
+		}
+		shown, shutdown, err := show(ctx, o, way, own)
+		if err != nil {
+			return nil, err
+		}
+		r.Ways, r.Shutdown = append(r.Ways, shown), shutdown
+	}
+	return r, nil
+}
+
+// show takes the tree down in one way.
+func show(ctx context.Context, o Options, way rehearse.Way, dir string) (*Shown, *report.Shutdown, error) {
+	address, release, err := reserve()
+	if err != nil {
+		return nil, nil, fmt.Errorf("cannot reserve a port: %w", err)
+	}
+	defer release()
 	file := filepath.Join(dir, "lastout.toml")
-	text := strings.NewReplacer("DIR", dir, "DELAY", o.Delay.String(), "SIZE", fmt.Sprint(answerSize))
+	text := strings.NewReplacer("DIR", dir, "DELAY", o.Delay.String(), "SIZE", fmt.Sprint(answerSize), "ADDRESS", address,
+		"PLACES", fmt.Sprint(places))
 	if err := os.WriteFile(file, []byte(text.Replace(configuration)), 0o644); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	show := &show{o: o, dir: dir, file: file}
-	result, err := show.play(ctx)
-	if err != nil && o.Verbose == nil {
-		o.Out.Write(show.log.Bytes())
+	plan := rehearse.Plan{Tree: tree(o, file), Way: way, Up: upBound, After: o.Load, Load: load.Options{
+		Rate: float64(time.Second) / float64(o.Every), Connections: 1 << 10, Keep: 0.5, Check: whole,
+	}}
+	if err := plan.Load.Aim("http://" + address); err != nil {
+		return nil, nil, err
 	}
-	return result, err
-}
-
-// show is one demonstration under way.
-type show struct {
-	o         Options
-	dir, file string
-	log       bytes.Buffer // of lastout's stderr and its children's output
-	url       chan string  // the gateway's, once it is known
-	exited    chan error
-	cmd       *exec.Cmd
-}
-
-func (s *show) play(ctx context.Context) (*Result, error) {
-	if err := s.start(); err != nil {
-		return nil, err
+	plan.Told = func(inHand int) {
+		fmt.Fprintf(o.Out, "%s: told to leave with %d requests in hand; the load goes on\n", way.Says(), inHand)
 	}
-	defer s.clear()
-	url, err := s.up(ctx)
+	c, err := rehearse.Play(ctx, plan, dir)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	load := newLoad(url, answerSize)
-	loadCtx, stopLoad := context.WithCancel(ctx)
-	over := make(chan struct{})
-	go func() { defer close(over); load.run(loadCtx, s.o.Every) }()
-	fmt.Fprintf(s.o.Out, "three workers and a gateway are up at %s; a request every %v, each answer takes %v\n",
-		url, s.o.Every, s.o.Delay)
-	term, err := s.down(ctx, load)
-	stopLoad()
-	<-over
+	records, err := recordsOf(filepath.Join(dir, "record"))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return s.result(load, term)
+	return &Shown{Stop: way, Took: c.Took, Code: c.Code, Ledger: newLedger(c.Requests, c.Tally, records)}, c.Shutdown, nil
 }
 
-// start runs lastout. Its environment is ours without LASTOUT_*, which would set its flags.
-func (s *show) start() error {
-	s.cmd = exec.Command(s.o.Program, "run", "-c", s.file, "--report", filepath.Join(s.dir, "report.json"))
+// tree is how the demonstration's tree is started. The environment is ours without LASTOUT_*, which would set flags.
+func tree(o Options, file string) rehearse.Tree {
+	t := rehearse.Tree{Program: o.Program, Args: []string{"-c", file}, Output: o.Verbose}
 	for _, entry := range os.Environ() {
 		if !strings.HasPrefix(entry, "LASTOUT_") {
-			s.cmd.Env = append(s.cmd.Env, entry)
+			t.Env = append(t.Env, entry)
 		}
 	}
-	// Ctrl-C is for the demonstration, which then tells lastout; so does the kernel, should the demonstration be killed.
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
-	r, w, err := os.Pipe()
-	if err != nil {
-		return err
+	for n := range workers {
+		t.Instances = append(t.Instances, rehearse.Instance{
+			Name: fmt.Sprintf("worker.%d", n+1), Role: ordering.Worker, Signal: syscall.SIGTERM,
+		})
 	}
-	s.cmd.Stdout, s.cmd.Stderr = w, w
-	err = s.cmd.Start()
-	w.Close()
-	if err != nil {
-		r.Close()
-		return fmt.Errorf("cannot start lastout: %w", err)
+	t.Instances = append(t.Instances, rehearse.Instance{Name: "gateway", Role: ordering.Gateway, Signal: syscall.SIGTERM})
+	return t
+}
+
+// whole is content with nothing but the whole answer to this very request.
+func whole(id string, resp *http.Response, n int64) error {
+	switch {
+	case resp.StatusCode != http.StatusOK:
+		return fmt.Errorf("answered %s", resp.Status)
+	case n != answerSize:
+		return fmt.Errorf("answer has %d bytes of %d", n, answerSize)
+	case resp.Header.Get(load.RequestID) != id:
+		return fmt.Errorf("got the answer to %q", resp.Header.Get(load.RequestID))
 	}
-	s.url, s.exited = make(chan string, 1), make(chan error, 1)
-	read := make(chan struct{})
-	go func() { defer close(read); s.read(r) }()
-	go func() {
-		err := s.cmd.Wait()
-		<-read
-		s.exited <- err
-	}()
 	return nil
 }
 
-// read passes on what lastout and its children write, and finds the gateway's address in it.
-func (s *show) read(r io.ReadCloser) {
-	defer r.Close()
-	lines := bufio.NewReader(r)
-	for {
-		line, err := lines.ReadString('\n')
-		s.log.WriteString(line)
-		if s.o.Verbose != nil {
-			io.WriteString(s.o.Verbose, line)
-		}
-		if _, url, ok := strings.Cut(line, "listening on http://"); ok {
-			select {
-			case s.url <- "http://" + strings.TrimSpace(url) + "/":
-			default:
-			}
-		}
+// reserve finds a free port and holds it: by a socket that is bound and never listens. The gateway binds to it all the
+// same, for both have SO_REUSEPORT (socket(7)), and nobody else of another user can.
+func reserve() (address string, release func(), err error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return "", nil, err
+	}
+	release = func() { unix.Close(fd) }
+	defer func() {
 		if err != nil {
-			return
+			release()
 		}
+	}()
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
+		return "", nil, err
 	}
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		return "", nil, err
+	}
+	sa, err := unix.Getsockname(fd)
+	if err != nil {
+		return "", nil, err
+	}
+	return net.JoinHostPort("127.0.0.1", fmt.Sprint(sa.(*unix.SockaddrInet4).Port)), release, nil
 }
 
-// up waits for the gateway, which starts last.
-func (s *show) up(ctx context.Context) (string, error) {
-	select {
-	case url := <-s.url:
-		return url, nil
-	case err := <-s.exited:
-		s.exited <- err
-		return "", fmt.Errorf("lastout ended before its gateway was up: %v", err)
-	case <-time.After(upBound):
-		return "", fmt.Errorf("the gateway was not up within %v", upBound)
-	case <-ctx.Done():
-		return "", ctx.Err()
-	}
-}
-
-// down lets the load run for its time, sends SIGTERM and waits for lastout's end. It returns when the signal was sent,
-// since the load began.
-func (s *show) down(ctx context.Context, l *load) (time.Duration, error) {
-	select {
-	case <-time.After(s.o.Load):
-	case err := <-s.exited:
-		s.exited <- err
-		return 0, fmt.Errorf("lastout ended under load: %v", err)
-	case <-ctx.Done():
-		return 0, ctx.Err()
-	}
-	fmt.Fprintf(s.o.Out, "SIGTERM, with %d requests in hand; the load goes on\n\n", l.open.Load())
-	term := time.Since(l.begin)
-	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		return 0, fmt.Errorf("cannot signal lastout: %w", err)
-	}
-	select {
-	case err := <-s.exited:
-		s.exited <- nil
-		var exit *exec.ExitError
-		if err != nil && !errors.As(err, &exit) {
-			return 0, err
-		}
-		return term, nil
-	case <-ctx.Done():
-		return 0, ctx.Err()
-	}
-}
-
-// result puts the books together.
-func (s *show) result(l *load, term time.Duration) (*Result, error) {
-	f, err := os.Open(filepath.Join(s.dir, "record"))
+// recordsOf reads the workers' own books.
+func recordsOf(file string) (map[string]record, error) {
+	f, err := os.Open(file)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	records, err := readRecords(f)
-	if err != nil {
-		return nil, err
-	}
-	report, err := os.ReadFile(filepath.Join(s.dir, "report.json"))
-	if err != nil {
-		return nil, err
-	}
-	return &Result{
-		Ledger: newLedger(l.requests, records, term), Report: report, Code: s.cmd.ProcessState.ExitCode(),
-	}, nil
-}
-
-// clear leaves nobody behind, however the demonstration ended: lastout takes its tree down when told.
-func (s *show) clear() {
-	s.cmd.Process.Signal(syscall.SIGTERM)
-	select {
-	case <-s.exited:
-	case <-time.After(upBound):
-		s.cmd.Process.Kill()
-		<-s.exited
-	}
+	return readRecords(f)
 }

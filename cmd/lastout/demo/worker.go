@@ -10,16 +10,16 @@ import (
 	"os"
 	"sync"
 	"time"
-)
 
-// requestID is the header that carries a request's name from the client through the gateway to the worker.
-const requestID = "X-Request-Id"
+	"lastout/cmd/lastout/load"
+)
 
 // WorkerOptions describe a worker.
 type WorkerOptions struct {
 	Listen string        // host:port or unix:PATH
 	Delay  time.Duration // how long each answer takes
 	Size   int           // bytes of each answer
+	AtOnce int           // how many requests it works on at once, the others wait at its door; 0: on all of them
 	Store  string        // address of a store to count in; empty: none
 	Record string        // file that gets a line when a request is started and when it is finished; empty: none
 	Out    io.Writer     // for people
@@ -48,6 +48,10 @@ func Worker(ctx context.Context, o WorkerOptions) error {
 		return err
 	}
 	srv := &http.Server{Handler: w}
+	if o.AtOnce > 0 {
+		l = newTurnstile(l, o.AtOnce)
+		srv.SetKeepAlivesEnabled(false) // nobody keeps a place for a request that he may send later
+	}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()
 	fmt.Fprintf(o.Out, "listening on %s\n", where(l))
@@ -80,7 +84,7 @@ type worker struct {
 }
 
 func (w *worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
-	id := r.Header.Get(requestID)
+	id := r.Header.Get(load.RequestID)
 	w.note("started", id)
 	work := time.NewTimer(w.o.Delay)
 	defer work.Stop()
@@ -90,7 +94,7 @@ func (w *worker) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		http.Error(rw, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	rw.Header().Set(requestID, id)
+	rw.Header().Set(load.RequestID, id)
 	rw.Header().Set("Content-Length", fmt.Sprint(len(w.work)))
 	if _, err := rw.Write(w.work); err != nil {
 		fmt.Fprintf(w.o.Out, "cannot answer %s: %v\n", id, err)
