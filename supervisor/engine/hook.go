@@ -63,6 +63,7 @@ func (h *Host) runHook(a supervisor.RunHook) {
 
 // stopCommand starts the command of a stop step.
 func (h *Host) stopCommand(a supervisor.StopCommand) {
+	h.told(a.Run)
 	_, inst := h.lookup(a.Inst)
 	var told supervisor.Facts
 	if c := h.runs[a.Run]; c != nil {

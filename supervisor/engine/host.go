@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"lastout/process"
@@ -46,6 +47,10 @@ type Host struct {
 	ends   time.Time          // when the shutdown that is under way must be over; zero: none, or no bound
 	alive  context.Context    // ends with the tree, and every probe with it
 	finish context.CancelFunc
+
+	drainers sync.WaitGroup  // their goroutines
+	where    places          // where runs that drained, and are gone, had listened
+	noted    map[string]bool // what was said once and for all
 }
 
 // NewHost opens the log files and takes up the reaper's work: from here on this process is a subreaper.
@@ -57,6 +62,7 @@ func NewHost(o HostOptions) (*Host, error) {
 	h := &Host{
 		config: o.Config, spawner: o.Spawner, outputs: outputs, say: o.Say, box: NewMailbox(),
 		children: map[uint64]*child{}, runs: map[supervisor.Run]*child{},
+		where: newPlaces(), noted: map[string]bool{},
 	}
 	h.reaper, err = process.New(process.Options{Name: o.Config.Name, NoCgroup: o.NoCgroup, Notify: h.notify})
 	if err != nil {
@@ -69,7 +75,11 @@ func NewHost(o HostOptions) (*Host, error) {
 }
 
 // Close gives back what the reaper holds, its control groups above all. Call it after Run.
-func (h *Host) Close() error { return h.reaper.Close() }
+func (h *Host) Close() error {
+	h.finish()
+	h.drainers.Wait()
+	return h.reaper.Close()
+}
 
 // Capabilities tells what the kernel grants here, for the log.
 func (h *Host) Capabilities() process.Capabilities { return h.reaper.Capabilities() }
@@ -121,6 +131,7 @@ func (h *Host) Do(action supervisor.Action) {
 		h.stopCommand(a)
 	case supervisor.Kill:
 		if c := h.runs[a.Run]; c != nil {
+			h.told(a.Run)
 			h.kill(c)
 		}
 	case supervisor.Forget:
@@ -133,6 +144,18 @@ func (h *Host) Do(action supervisor.Action) {
 		if c := h.runs[a.Hook]; c != nil {
 			h.kill(c)
 		}
+	case supervisor.Quiesce:
+		h.quiesce(a)
+	case supervisor.DrainCommand:
+		h.drainCommand(a)
+	case supervisor.Watch:
+		h.watch(a)
+	case supervisor.Settle:
+		h.settle(a)
+	case supervisor.StopWatch:
+		h.stopWatch(a)
+	case supervisor.Linger:
+		h.linger()
 	case supervisor.Sweep:
 		h.sweep(a)
 	case supervisor.Say:
@@ -189,6 +212,8 @@ func (h *Host) report(r supervisor.Report) {
 	switch r.Kind {
 	case supervisor.KindPhase:
 		h.announce(r)
+	case supervisor.KindSignal: // the action follows; that of an invitation has another report
+		h.told(r.Run)
 	case supervisor.KindFinish:
 		// The last report is the end of the story: what was lost of the output is said before it.
 		h.lastWords()

@@ -22,6 +22,8 @@ type life struct {
 	stop  context.CancelFunc
 	seen  atomic.Pointer[error] // what the probe saw last
 	look  *child                // of an exec probe, while it is under way
+
+	drainer *drainer // once it was drained
 }
 
 func (l *life) started(pid int) supervisor.Event {
@@ -47,6 +49,9 @@ func (l *life) over() {
 	delete(l.host.runs, l.run)
 	if l.stop != nil {
 		l.stop()
+	}
+	if l.drainer != nil {
+		l.drainer.close()
 	}
 }
 

@@ -97,6 +97,8 @@ var helpers = map[string]func(args []string) int{
 		return 0
 	},
 
+	"gateway": gatewayHelper,
+
 	// flood LINES waits for TERM, writes so many lines, and ends.
 	"flood": func(args []string) int {
 		n, err := strconv.Atoi(args[0])

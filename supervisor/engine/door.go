@@ -1,0 +1,157 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"lastout/process/quiesce"
+	"lastout/supervisor/config"
+)
+
+// door is what of a tree's listeners is turned away from, and how.
+type door struct {
+	ways     []quiesce.Way // empty: none is wanted
+	ports    []int         // only these listeners; none: all
+	all      []*quiesce.Listener
+	open     []string // addresses at which no way works, for people
+	released bool
+}
+
+func newDoor(drain config.Drain) door {
+	d := door{ports: drain.Ports}
+	switch way, ok := quiesce.ParseWay(drain.Quiesce); {
+	case !ok: // "auto", or not said
+		d.ways = quiesce.Best
+	case way != quiesce.None:
+		d.ways = []quiesce.Way{way}
+	}
+	return d
+}
+
+func (d *door) wanted() bool { return len(d.ways) > 0 }
+
+// shut turns new connections away from the tree's listeners, those that are new since the last call included, and sees
+// whether those that are turned away from still are. It returns what does not work here, for people.
+func (d *door) shut(pids []int, listening map[uint32]bool) []string {
+	said := d.keep(listening)
+	found, problems := quiesce.Listeners(pids, d.all...)
+	for _, p := range problems {
+		// A process that cannot be looked into is told of by whoever looks for connections, and of a socket that cannot
+		// be had it matters only whether some way works at it all the same.
+		if p.What != "" && errors.Is(p.Err, quiesce.ErrUnproven) {
+			said = append(said, p.Error())
+		}
+	}
+	for _, l := range found {
+		if !d.means(l) {
+			l.Close()
+			continue
+		}
+		if _, err := l.Quiesce(d.ways...); err != nil {
+			said = append(said, inWords(err))
+			d.open = append(d.open, l.String())
+			l.Close()
+			continue
+		}
+		d.all = append(d.all, l)
+	}
+	if d.released {
+		d.release()
+	}
+	return said
+}
+
+// keep proves again that new connections are turned away where a socket of the program's went, and gives up addresses
+// at which the program does not listen any more.
+func (d *door) keep(listening map[uint32]bool) []string {
+	var said []string
+	d.all = slices.DeleteFunc(d.all, func(l *quiesce.Listener) bool {
+		left := 0
+		inodes := l.Inodes()
+		for _, inode := range inodes {
+			if listening[uint32(inode)] {
+				left++
+			}
+		}
+		switch {
+		case left == 0:
+			l.Close()
+			return true
+		case left < len(inodes):
+			if err := l.Reprove(); err != nil {
+				said = append(said, err.Error())
+			}
+		}
+		return false
+	})
+	return said
+}
+
+// means says whether the configuration means a listener.
+func (d *door) means(l *quiesce.Listener) bool {
+	return len(d.ports) == 0 || slices.Contains(d.ports, int(l.Addr().Port()))
+}
+
+// inWords says why no way works at a listener: where it is the same for all ways, once.
+func inWords(err error) string {
+	var refused *quiesce.RefusedError
+	if errors.As(err, &refused) && errors.Is(err, quiesce.ErrUnix) {
+		return fmt.Sprintf("cannot turn new connections away from %s: %v", refused.Listener, quiesce.ErrUnix)
+	}
+	return err.Error()
+}
+
+// inodes are the program's sockets that are turned away from.
+func (d *door) inodes() map[uint32]bool {
+	inodes := map[uint32]bool{}
+	for _, l := range d.all {
+		for _, inode := range l.Inodes() {
+			inodes[uint32(inode)] = true
+		}
+	}
+	return inodes
+}
+
+// how says for people what was done: "filter on 2 listeners".
+func (d *door) how() string {
+	if !d.wanted() {
+		return "not wanted"
+	}
+	var words []string
+	for _, way := range quiesce.Best {
+		n := 0
+		for _, l := range d.all {
+			if l.Way() == way {
+				n++
+			}
+		}
+		if n > 0 {
+			words = append(words, fmt.Sprintf("%v on %s", way, plural(n, "listener")))
+		}
+	}
+	if len(d.open) > 0 {
+		words = append(words, "not possible here on "+strings.Join(d.open, ", "))
+	}
+	if len(words) == 0 {
+		return "nothing listens"
+	}
+	return strings.Join(words, "; ")
+}
+
+// release closes the duplicates; new connections are still turned away.
+func (d *door) release() {
+	d.released = true
+	for _, l := range d.all {
+		l.Release()
+	}
+}
+
+// close gives everything back: the ports are free.
+func (d *door) close() {
+	for _, l := range d.all {
+		l.Close()
+	}
+	d.all = nil
+}

@@ -1,0 +1,295 @@
+package engine
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"lastout/supervisor"
+	"lastout/supervisor/config"
+)
+
+const (
+	// probeInterval is between two looks of a drain probe.
+	probeInterval = 100 * time.Millisecond
+
+	// queueBound is how long the queues of the listeners are waited for before the drain goes on.
+	queueBound = time.Second
+
+	// The times between two looks at the connections. Looks are rarer while nothing changes.
+	shortLook, longLook = 20 * time.Millisecond, 100 * time.Millisecond
+
+	// queueLook is the time between two looks at the queues: the first part of a drain is short, and all wait for it.
+	queueLook = 2 * time.Millisecond
+)
+
+// never is a look that is not due.
+const never time.Duration = -1
+
+// lookKind is for what a drainer looks at the connections.
+type lookKind uint8
+
+const (
+	forNothing lookKind = iota
+	forExit
+	forQuiet
+	forConnections
+	forProbe // somebody else decides; listeners and preconnects are still seen to
+	forSettled
+)
+
+func lookFor(u supervisor.Until) lookKind {
+	switch u {
+	case supervisor.UntilExit:
+		return forExit
+	case supervisor.UntilQuiet:
+		return forQuiet
+	case supervisor.UntilConnections:
+		return forConnections
+	case supervisor.UntilProbe:
+		return forProbe
+	case supervisor.UntilNothing:
+	}
+	return forNothing
+}
+
+// orders are what the loop wants of a drainer.
+type orders struct {
+	shut bool // new connections are turned away
+	look lookKind
+	told bool // the run was told to stop: listeners are its own
+	over bool // the run is gone
+}
+
+// drainer sees to the listeners and connections of one run, from its drain on until it is gone. It has a goroutine of
+// its own, for system calls and proofs take their time; the loop gives it orders and never waits for it.
+type drainer struct {
+	host  *Host
+	child *child
+	life  *life
+	drain config.Drain
+
+	orders atomic.Pointer[orders] // written by the loop
+	wake   chan struct{}          // a token: the orders have changed
+	where  atomic.Pointer[places] // where the tree listens, for the loop
+
+	stopProbe context.CancelFunc // of the loop
+
+	mu       sync.Mutex // held while it works; the loop only tries
+	view     view
+	door     door
+	shutAt   time.Time // when it began to turn connections away; zero: it did not
+	answered bool      // that they are turned away
+	vigil    vigil
+	ended    map[uint64]bool // preconnects that were seen to, by cookie
+	refused  bool            // it was said that they cannot be ended
+}
+
+func newDrainer(h *Host, c *child, l *life, drain config.Drain) *drainer {
+	d := &drainer{
+		host: h, child: c, life: l, drain: drain,
+		wake: make(chan struct{}, 1), ended: map[uint64]bool{},
+	}
+	d.view = newView(drain.Ports)
+	d.door = newDoor(drain)
+	d.orders.Store(&orders{})
+	d.where.Store(&places{})
+	return d
+}
+
+// change gives other orders. It is of the loop.
+func (d *drainer) change(f func(*orders)) {
+	o := *d.orders.Load()
+	f(&o)
+	d.orders.Store(&o)
+	select {
+	case d.wake <- struct{}{}:
+	default: // it has not seen the last ones yet, and will see these
+	}
+}
+
+// release gives the listeners back before the run is told to stop. Where the drainer is at work it does so itself when
+// it has done.
+func (d *drainer) release() {
+	if d.mu.TryLock() {
+		d.door.release()
+		d.mu.Unlock()
+	}
+}
+
+// close ends the drainer when its run is gone, so that its ports are free at once.
+func (d *drainer) close() {
+	d.endProbe()
+	d.host.where.join(*d.where.Load()) // the kernel may still owe its clients something
+	if d.mu.TryLock() {
+		d.door.close()
+		d.mu.Unlock()
+	}
+	d.change(func(o *orders) { o.over = true })
+}
+
+func (d *drainer) endProbe() {
+	if d.stopProbe != nil {
+		d.stopProbe()
+		d.stopProbe = nil
+	}
+}
+
+// run works until the run is gone, or the tree.
+func (d *drainer) run() {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		o := *d.orders.Load()
+		if o.over || d.host.alive.Err() != nil {
+			d.end()
+			return
+		}
+		timer.Stop()
+		if next := d.work(o, time.Now()); next != never {
+			timer.Reset(next)
+		}
+		select {
+		case <-d.wake:
+		case <-timer.C:
+		case <-d.host.alive.Done():
+		}
+	}
+}
+
+// end leaves nothing open.
+func (d *drainer) end() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.door.close()
+	d.view.close()
+}
+
+// work does what is due and says when there will be more to do.
+func (d *drainer) work(o orders, now time.Time) time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if o.told || o.look == forSettled {
+		d.door.release()
+	}
+	if o.told {
+		return never
+	}
+	if !o.shut && o.look == forNothing {
+		return never
+	}
+	d.find(o)
+	if o.shut && !d.answered {
+		if next := d.shut(now); !d.answered {
+			return next
+		}
+	}
+	if o.look != d.vigil.look {
+		d.vigil = newVigil(o.look, d.drain.Quiet, now)
+	}
+	if o.look == forNothing || d.vigil.done {
+		return never
+	}
+	return d.watch()
+}
+
+// find looks for listeners of the tree that appeared, and for those that went.
+func (d *drainer) find(o orders) {
+	changed, err := d.view.listening()
+	if err != nil {
+		d.host.noteOnce(d.child.name + ": " + err.Error())
+	}
+	if !changed {
+		return
+	}
+	pids := d.pids()
+	for _, problem := range d.view.find(pids) {
+		d.host.noteOnce(d.child.name + ": " + problem)
+	}
+	where := newPlaces()
+	where.join(d.view.where)
+	d.where.Store(&where)
+	if o.shut && d.door.wanted() {
+		for _, problem := range d.door.shut(pids, d.view.known) {
+			d.host.noteOnce(d.child.name + ": " + problem)
+		}
+	}
+	if d.invited() && d.answered {
+		d.door.release()
+	}
+}
+
+// invited says whether the program itself is asked to finish. It must find its listeners its own then: what waits in
+// the queue of one that is closed is not answered as long as somebody else has it open.
+func (d *drainer) invited() bool {
+	return d.host.config.Specs[d.life.inst.Proc].Drain.Invite != (supervisor.Invite{})
+}
+
+// shut answers that new connections are turned away once nobody is queued and no handshake is half open.
+func (d *drainer) shut(now time.Time) time.Duration {
+	if d.shutAt.IsZero() {
+		d.shutAt = now
+	}
+	first, err := d.view.queued(d.door.inodes())
+	second := first
+	if err == nil && first == 0 {
+		second, err = d.view.queued(d.door.inodes())
+	}
+	if err == nil && first+second > 0 && now.Sub(d.shutAt) < queueBound {
+		return queueLook
+	}
+	d.answered = true
+	d.endPreconnects()
+	if d.invited() {
+		d.door.release()
+	}
+	how := d.door.how()
+	if first+second > 0 {
+		how += "; " + plural(second, "connection") + " still queued"
+	}
+	d.host.box.Put(supervisor.Quiesced{Inst: d.life.inst, Run: d.life.run, How: how})
+	return never
+}
+
+// watch looks at the connections and answers once what is waited for is so.
+func (d *drainer) watch() time.Duration {
+	for range 2 { // one look that shows nothing is a hint: a connection that changes may be missed
+		sight, err := d.look()
+		if err != nil {
+			d.host.noteOnce(d.child.name + ": " + err.Error())
+			return longLook
+		}
+		if !d.vigil.see(time.Now(), sight, d.view.light()) {
+			return d.vigil.next
+		}
+	}
+	if d.vigil.look == forSettled {
+		d.host.box.Put(supervisor.Settled{Inst: d.life.inst, Run: d.life.run})
+	} else {
+		d.host.box.Put(supervisor.BecameDrained{Inst: d.life.inst, Run: d.life.run, Why: d.vigil.why})
+	}
+	d.vigil.done = true
+	return never
+}
+
+// look reads the connections, and ends those that never carried a byte.
+func (d *drainer) look() (*sight, error) {
+	sight, err := d.view.look(d.pids)
+	if refusal := d.view.refusal; refusal != "" {
+		d.host.noteOnce(d.child.name + ": " + refusal)
+	}
+	if err == nil && d.vigil.look != forSettled {
+		d.endThese(sight.preconnects)
+	}
+	return sight, err
+}
+
+// pids are the processes of the tree.
+func (d *drainer) pids() []int {
+	var pids []int
+	for _, m := range d.host.reaper.Members(d.child.tag) {
+		pids = append(pids, m.PID)
+	}
+	return pids
+}

@@ -1,0 +1,79 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// gatewayHelper serves HTTP and leaves when it has answered, at QUIT or TERM. It says where it listens. Of /hold it says
+// that it has it in hand, and answers when the pipe $DIR/hold gives a line; /big/N is an answer of N bytes; /more has it
+// listen once more. With the option "stays" it does not hear QUIT, with "lingers" it goes only at TERM.
+func gatewayHelper(options []string) int {
+	server := &http.Server{Handler: http.HandlerFunc(serveGateway)}
+	told := make(chan os.Signal, 4)
+	signal.Notify(told, syscall.SIGTERM, syscall.SIGQUIT)
+	if err := listenMore(server, "listens"); err != nil {
+		return fail(err)
+	}
+	more = func() {
+		if err := listenMore(server, "listens too"); err != nil {
+			os.Exit(fail(err))
+		}
+	}
+	sig := <-told
+	for sig == syscall.SIGQUIT && slices.Contains(options, "stays") {
+		fmt.Println("heard QUIT")
+		sig = <-told
+	}
+	if sig == syscall.SIGQUIT {
+		fmt.Println("finishes")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patient)
+	defer cancel()
+	if slices.Contains(options, "rude") {
+		return 0
+	}
+	if err := server.Shutdown(ctx); err != nil {
+		return fail(err)
+	}
+	return 0
+}
+
+// more has the gateway listen once more.
+var more func()
+
+func listenMore(server *http.Server, what string) error {
+	var plain net.ListenConfig
+	plain.SetMultipathTCP(false)
+	l, err := plain.Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	go server.Serve(l)
+	fmt.Println(l.Addr(), what)
+	return nil
+}
+
+func serveGateway(w http.ResponseWriter, r *http.Request) {
+	var size int
+	switch _, err := fmt.Sscanf(r.URL.Path, "/big/%d", &size); {
+	case err == nil:
+		fmt.Fprint(w, strings.Repeat("x", size))
+	case r.URL.Path == "/hold":
+		fmt.Println("holds a request")
+		waitFor(os.Getenv("DIR") + "/hold")
+		fmt.Fprintln(w, "late, and well")
+	case r.URL.Path == "/more":
+		more()
+	default:
+		fmt.Fprintln(w, "well")
+	}
+}
+

@@ -1,0 +1,308 @@
+package engine
+
+import (
+	"net/netip"
+	"strings"
+	"time"
+
+	"lastout/process/sockdiag"
+)
+
+// places are where a tree listens, or has listened: what its clients are connected to. A program that drains itself
+// closes its listeners, and its connections are looked at all the same.
+type places struct {
+	exact map[netip.AddrPort]bool
+	whole map[uint16]bool // ports of any address
+}
+
+func newPlaces() places { return places{exact: map[netip.AddrPort]bool{}, whole: map[uint16]bool{}} }
+
+func (p places) add(a netip.AddrPort) {
+	if a.Addr().IsUnspecified() {
+		p.whole[a.Port()] = true
+		return
+	}
+	p.exact[plain(a)] = true
+}
+
+func (p places) join(q places) {
+	for port := range q.whole {
+		p.whole[port] = true
+	}
+	for a := range q.exact {
+		p.exact[a] = true
+	}
+}
+
+// has says whether a connection's own side is one of them.
+func (p places) has(local netip.AddrPort) bool { return p.whole[local.Port()] || p.exact[plain(local)] }
+
+// ports are all their ports, and not nil, which would be a query for all there are.
+func (p places) ports() []uint16 {
+	ports := []uint16{}
+	for port := range p.whole {
+		ports = append(ports, port)
+	}
+	for a := range p.exact {
+		ports = append(ports, a.Port())
+	}
+	return ports
+}
+
+// plain is an address as an IPv4 client sees it, without a zone, which the kernel does not tell of connections.
+func plain(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port())
+}
+
+// view is what the kernel shows of a tree's listeners and connections.
+type view struct {
+	diag  *sockdiag.Diag // opened at the first look
+	judge *sockdiag.Judge
+
+	named  bool // the places are those of the configuration
+	where  places
+	unix   []string        // its unix listeners, for people
+	unseen bool            // something of it cannot be seen
+	known  map[uint32]bool // all listening sockets of the last look, of anybody
+	ours   map[uint32]bool // those of the tree, as far as it was looked into
+
+	refusal string // why it is not known of some connections who spoke last; they are taken for busy for a while
+
+	buf     []sockdiag.Sample
+	holding map[uint64]bool // connections that held at the last look, by cookie
+	ended   time.Time       // when one of those was last seen to be gone
+}
+
+func newView(ports []int) view {
+	v := view{where: newPlaces(), named: len(ports) > 0, holding: map[uint64]bool{}}
+	for _, port := range ports {
+		v.where.whole[uint16(port)] = true
+	}
+	return v
+}
+
+func (v *view) open() error {
+	if v.diag != nil {
+		return nil
+	}
+	diag, err := sockdiag.Open()
+	if err != nil {
+		return err
+	}
+	v.diag, v.judge = diag, sockdiag.NewJudge(diag)
+	return nil
+}
+
+func (v *view) close() {
+	if v.diag != nil {
+		v.diag.Close()
+		v.diag = nil
+	}
+}
+
+// listening looks who listens, and says whether that has changed so that the tree must be looked into: somebody new
+// listens, who may be of the tree, or one of the tree does no more.
+func (v *view) listening() (changed bool, err error) {
+	if err := v.open(); err != nil {
+		return v.known == nil, err
+	}
+	v.buf, err = v.diag.List(sockdiag.Query{States: sockdiag.Of(sockdiag.Listening), NoInfo: true}, v.buf)
+	if err != nil {
+		return v.known == nil, err
+	}
+	now := make(map[uint32]bool, len(v.buf))
+	for i := range v.buf {
+		inode := v.buf[i].Inode
+		now[inode] = true
+		changed = changed || !v.known[inode]
+	}
+	for inode := range v.ours {
+		changed = changed || !now[inode]
+	}
+	changed = changed || v.known == nil
+	v.known = now
+	return changed, nil
+}
+
+// find looks into the tree for its listeners. It returns what could not be seen, for people.
+func (v *view) find(pids []int) []string {
+	if v.diag == nil {
+		return nil
+	}
+	listeners, problems, err := v.diag.Listeners(pids)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	v.ours, v.unix, v.unseen = map[uint32]bool{}, nil, len(problems) > 0
+	for i := range listeners {
+		l := &listeners[i]
+		if l.Network == "unix" {
+			v.unix = append(v.unix, l.String())
+			continue
+		}
+		v.ours[l.Inode] = true
+		if !v.named {
+			v.where.add(l.Addr)
+		}
+	}
+	var said []string
+	for _, p := range problems {
+		if !v.named {
+			said = append(said, p.String())
+		}
+	}
+	if len(v.unix) > 0 {
+		said = append(said, "cannot see who is connected to "+strings.Join(v.unix, ", "))
+	}
+	return said
+}
+
+// blind says that nothing is known of how the tree's clients come in.
+func (v *view) blind() bool { return len(v.where.whole) == 0 && len(v.where.exact) == 0 }
+
+// light is how much of a tree's connections can be seen.
+type light uint8
+
+const (
+	lit      light = iota
+	nothing        // it listens nowhere, or only where connections cannot be seen
+	darkness       // it may listen somewhere, but could not be looked into
+)
+
+func (v *view) light() light {
+	switch {
+	case !v.blind():
+		return lit
+	case v.unseen:
+		return darkness
+	default:
+		return nothing
+	}
+}
+
+// queued counts who waits in the accept queues of the given sockets, and young handshakes on all ports of the tree.
+func (v *view) queued(inodes map[uint32]bool) (int, error) {
+	if err := v.open(); err != nil || v.blind() {
+		return 0, err
+	}
+	var err error
+	q := sockdiag.Query{
+		Ports: v.where.ports(), States: sockdiag.Of(sockdiag.Listening, sockdiag.SynRecv), NoInfo: true,
+	}
+	if v.buf, err = v.diag.List(q, v.buf); err != nil {
+		return 0, err
+	}
+	n := 0
+	for i := range v.buf {
+		s := &v.buf[i]
+		switch {
+		case s.State == sockdiag.Listening && inodes[s.Inode]:
+			n += int(s.Unread)
+		case s.State == sockdiag.SynRecv && v.where.has(s.Local) && sockdiag.Classify(s) == sockdiag.HalfOpen:
+			n++
+		}
+	}
+	return n, nil
+}
+
+// sight is one look at the connections.
+type sight struct {
+	holds    [sockdiag.Exit + 1]int // by mode, half-open handshakes excepted
+	halfOpen int
+	quiet    time.Duration // since the last thing happened that matters; sockdiag.Forever: nothing ever did
+	owed     int           // connections whose client has not acknowledged everything
+	sent     time.Duration // since anything was sent last
+
+	preconnects []sockdiag.Sample
+}
+
+// look reads the connections.
+func (v *view) look(pids func() []int) (*sight, error) {
+	if err := v.open(); err != nil {
+		return nil, err
+	}
+	s := &sight{quiet: sockdiag.Forever, sent: sockdiag.Forever}
+	if v.blind() {
+		return s, nil
+	}
+	samples, err := v.samples(sockdiag.Serving)
+	if err != nil {
+		return nil, err
+	}
+	if doubtful(samples) {
+		if err := v.judge.Settle(samples, pids()); err != nil {
+			v.refusal = err.Error()
+		}
+	}
+	holding := make(map[uint64]bool)
+	for i := range samples {
+		c := v.judge.Class(&samples[i])
+		s.add(&samples[i], c)
+		if c.Holds(sockdiag.Quiet) && c != sockdiag.HalfOpen {
+			holding[samples[i].Cookie] = true
+		}
+		delete(v.holding, samples[i].Cookie)
+	}
+	if len(v.holding) > 0 { // it is gone, and leaves no trace of its last activity
+		v.ended = time.Now()
+	}
+	v.holding = holding
+	if !v.ended.IsZero() {
+		s.quiet = min(s.quiet, time.Since(v.ended))
+	}
+	return s, nil
+}
+
+// samples are the connections of the tree that are in some states.
+func (v *view) samples(states sockdiag.States) ([]sockdiag.Sample, error) {
+	var err error
+	v.buf, err = v.diag.List(sockdiag.Query{Ports: v.where.ports(), States: states}, v.buf)
+	if err != nil {
+		return nil, err
+	}
+	ours := v.buf[:0]
+	for i := range v.buf {
+		if v.where.has(v.buf[i].Local) {
+			ours = append(ours, v.buf[i])
+		}
+	}
+	return ours, nil
+}
+
+// doubtful says whether there is anything for a judge.
+func doubtful(samples []sockdiag.Sample) bool {
+	for i := range samples {
+		if sockdiag.Classify(&samples[i]) == sockdiag.Unsure {
+			return true
+		}
+	}
+	return false
+}
+
+// add takes one connection into the sight. Who waits to be accepted and has not said a word is nothing that happened:
+// own connections, by which it is proven that others are turned away, wait so too.
+func (s *sight) add(x *sockdiag.Sample, c sockdiag.Class) {
+	switch c {
+	case sockdiag.None, sockdiag.Waiting, sockdiag.HalfOpenLate:
+		return
+	case sockdiag.HalfOpen:
+		s.halfOpen++
+		return
+	case sockdiag.Preconnect:
+		s.preconnects = append(s.preconnects, *x)
+	case sockdiag.Queued, sockdiag.Unread, sockdiag.Unanswered, sockdiag.Unsure, sockdiag.Sending, sockdiag.Idle,
+		sockdiag.Ended:
+	}
+	for _, mode := range []sockdiag.Mode{sockdiag.Quiet, sockdiag.Connections, sockdiag.Exit} {
+		if c.Holds(mode) {
+			s.holds[mode]++
+		}
+	}
+	s.quiet = min(s.quiet, x.Since())
+	if x.Owed() > 0 {
+		s.owed++
+	}
+	if x.Info.Size > 0 && x.Info.BytesAcked > 0 {
+		s.sent = min(s.sent, time.Duration(x.Info.LastSent)*time.Millisecond)
+	}
+}
