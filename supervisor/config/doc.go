@@ -20,6 +20,10 @@
 // What [defaults] say is meant for those whom it suits: a way to be ready, or to be restarted always, is not for tasks,
 // a pre_drain hook is for gateways. In a process's own table the same is a fault.
 //
+// Who has a drain table is drained before it is told to stop; who has none is not. A gateway turns new connections away
+// first and settles when its workers are gone; a worker or service does neither, and its spare connections are left to
+// its gateway. shutdown.linger is no option of the machine by itself: it is for who is PID 1.
+//
 // Strings expand {instance}, {name}, {port}, ${VAR}, ${VAR:-x} and $$. ${VAR} is looked up in the instance's
 // environment as far as it is built (inherited, env_file, env, ours), then in lastout's own, so that clear_env can be
 // combined with single variables that are passed on. `shell` and ready.log are taken as they are written.

@@ -107,9 +107,12 @@ func consistentInstance(t *testing.T, spec supervisor.Spec, p Process, i Instanc
 			t.Errorf("%s: stop step %d is neither signal nor command", i.Name, step)
 		}
 	}
-	if i.Probe.Exec != nil {
-		commands = append(commands, *i.Probe.Exec)
+	for _, c := range []*Command{i.Probe.Exec, i.Drain.Command, i.Drain.Probe} {
+		if c != nil {
+			commands = append(commands, *c)
+		}
 	}
+	consistentDrain(t, spec, i)
 	for _, c := range commands {
 		whole := len(c.Argv) > 0 && c.Argv[0] != "" && filepath.IsAbs(c.Dir) && c.Line > 0
 		if !whole || !slices.Contains(c.Env, "LASTOUT_PROCESS="+p.Name) {
@@ -127,5 +130,24 @@ func consistentInstance(t *testing.T, spec supervisor.Spec, p Process, i Instanc
 		i.Probe.Log != nil
 	if probed != (spec.Ready.Kind == supervisor.ReadyProbe) {
 		t.Errorf("%s: the probe is %+v, and the machine is told %d", i.Name, i.Probe, spec.Ready.Kind)
+	}
+}
+
+// consistentDrain demands that the machine and the engine mean the same drain.
+func consistentDrain(t *testing.T, spec supervisor.Spec, i Instance) {
+	t.Helper()
+	d, known := spec.Drain, i.Drain
+	if !d.Wanted() {
+		if d != (supervisor.Drain{}) || known.Quiet != 0 || known.Command != nil || known.Probe != nil {
+			t.Errorf("%s is not drained, and yet %+v and %+v", i.Name, d, known)
+		}
+		return
+	}
+	gateway := spec.Role == ordering.Gateway
+	if d.Until == supervisor.UntilNothing || d.Timeout <= 0 || known.Quiet <= 0 || spec.Role == ordering.Task ||
+		!gateway && (d.Quiesce || d.Settle > 0) || d.Quiesce != (known.Quiesce != "none") ||
+		d.Invite.Command != (known.Command != nil) || d.Invite.Command && d.Invite.Signal != 0 ||
+		d.Until == supervisor.UntilProbe && (known.Probe == nil || known.ProbeTimeout <= 0) {
+		t.Errorf("%s: the drain %+v is none with %+v", i.Name, d, known)
 	}
 }

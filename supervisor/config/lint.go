@@ -21,6 +21,7 @@ func (l *loader) lint(c *Config, found []*process) {
 		l.lintStopSignal(p)
 		l.lintShell(p)
 		l.lintStopTime(c, p)
+		l.lintDrain(c, p)
 	}
 	l.lintDropped(c.Graph, found)
 	l.lintPath(c, found)
@@ -166,12 +167,25 @@ func (l *loader) lintDropped(g *ordering.Graph, found []*process) {
 	}
 }
 
+// usualSpecs are the processes as they usually leave: a gateway that was drained has nothing in hand when its workers
+// are gone, and goes at once.
+func usualSpecs(found []*process) []supervisor.Spec {
+	specs := make([]supervisor.Spec, len(found))
+	for i, p := range found {
+		specs[i] = p.spec
+		if p.role == ordering.Gateway && p.spec.Drain.Wanted() {
+			specs[i].Stop, specs[i].Drain.Settle = nil, 0
+		}
+	}
+	return specs
+}
+
 // lintPath warns where those who leave after one another may take longer than the whole has. SIGKILL's own bound is not
 // counted, for it hardly ever takes time.
 func (l *loader) lintPath(c *Config, found []*process) {
 	usual := c.Options
 	usual.Timeout, usual.KillTimeout = 0, 0
-	path := supervisor.MakePlan(c.Graph, c.Specs, usual).Path
+	path := supervisor.MakePlan(c.Graph, usualSpecs(found), usual).Path
 	if len(path) < 2 || c.Options.Timeout == 0 {
 		return
 	}

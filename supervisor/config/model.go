@@ -17,7 +17,8 @@ type Config struct {
 	Specs     []supervisor.Spec // by ordering.ID
 	Processes []Process         // by ordering.ID
 	Options   supervisor.Options
-	Before    *Command // hooks of the whole tree
+	Linger    time.Duration // shutdown.linger: who is PID 1 makes it Options.Linger
+	Before    *Command      // hooks of the whole tree
 	After     *Command
 	Log       LogSettings
 	Warnings  []Fault // lint: what will surprise

@@ -57,7 +57,7 @@ func (p *process) node() ordering.Node {
 		DependsOn: p.t.words("depends_on"),
 		Fronts:    p.t.words("fronts"),
 		Outlives:  p.t.words("outlives"),
-		NoDrain:   p.spec.Hooks[supervisor.PreDrain] == 0,
+		NoDrain:   p.spec.Hooks[supervisor.PreDrain] == 0 && !p.spec.Drain.Wanted(),
 	}
 }
 
@@ -94,6 +94,7 @@ func (l *loader) specify(p *process) {
 		Ready:     l.readiness(p),
 		Stop:      l.stopSteps(p),
 		Hooks:     l.hookBounds(p),
+		Drain:     l.drain(p),
 	}
 	p.built = Process{Name: p.name, Log: l.log(p)}
 }
@@ -156,7 +157,8 @@ func (l *loader) hookBounds(p *process) map[supervisor.HookKind]time.Duration {
 	drain := string(supervisor.PreDrain)
 	if own := p.own.table("hooks"); own.has(drain) && p.role != ordering.Gateway && !p.t.bad("role") {
 		l.fault(own.place(drain), p.who+fmt.Sprintf(
-			"hooks.pre_drain is not built yet for a %v: only gateways drain (did you mean hooks.pre_stop?)", p.role))
+			"hooks.pre_drain is not built yet for a %v: only a gateway's drain begins with it (did you mean hooks.pre_stop?)",
+			p.role))
 	}
 	bounds := map[supervisor.HookKind]time.Duration{}
 	for _, kind := range p.hooks() {
@@ -189,6 +191,7 @@ func (l *loader) inspect(p *process) {
 	b.program(p.t, "")
 	b.hooks(p)
 	b.stopCommands(p)
+	b.drain(p)
 	ready := p.t.table("ready")
 	if ready.has("exec") {
 		b.either(ready, "exec", "ready.exec")
@@ -214,6 +217,7 @@ func (l *loader) instance(p *process, n int) Instance {
 		Hooks:   b.hooks(p),
 		Stop:    b.stopCommands(p),
 		Probe:   b.probe(p),
+		Drain:   b.drain(p),
 		LogFile: b.logFile(p),
 	}
 	if p.instances > 1 {

@@ -26,7 +26,7 @@ type Key struct {
 	Path    string   // "process.*.stop.timeout"; * is a name of the user's choice
 	Type    Type     //
 	Words   []string // the values of a Word, or the words that may stand in a Duration's or Size's place
-	Range   [2]int64 // of an Integer; zero: any
+	Range   [2]int64 // of an Integer, or of each of Integers; zero: any
 	Zero    bool     // a Duration may be "0s"
 	Default string   // for people
 	Inherit bool     // may stand in [defaults] (and all below it)
@@ -59,6 +59,10 @@ func treeKeys() []Key {
 		},
 		{Path: "shutdown.kill_timeout", Type: Duration, Default: "5s", Doc: "for SIGKILL to work before a run is lost"},
 		{
+			Path: "shutdown.linger", Type: Duration, Zero: true, Default: "2s",
+			Doc: "as PID 1: for bytes that the kernel still owes clients",
+		},
+		{
 			Path: "shutdown.exit_code", Type: Word, Words: []string{"auto", "class"}, Default: "auto",
 			Doc: "auto: that of the process whose end began the shutdown; class: always lastout's own",
 		},
@@ -86,7 +90,6 @@ func treeKeys() []Key {
 // laterTreeKeys are the settings of the whole that this build does not have yet.
 func laterTreeKeys() []Key {
 	return notYet([]Key{
-		{Path: "shutdown.linger", Type: Duration, Zero: true, Default: "2s", Doc: "as PID 1: bytes the kernel owes"},
 		{Path: "control", Type: Table, Doc: "the control socket and the HTTP listener"},
 		{Path: "control.socket", Type: String, Default: "$XDG_RUNTIME_DIR/lastout/NAME.sock", Doc: `its path, or "off"`},
 		{Path: "control.listen", Type: String, Default: "off", Doc: "host:port of /livez, /readyz and /metrics"},
@@ -147,7 +150,7 @@ func processKeys() []Key {
 			Path: "process.*.on_exit", Type: Word, Words: []string{"ignore", "shutdown", "shutdown-on-failure"},
 			Default: "shutdown-on-failure", Inherit: true, Doc: "what follows when it has ended for good",
 		},
-	}, readyKeys(), stopKeys(), hookKeys(), logKeys())
+	}, readyKeys(), drainKeys(), stopKeys(), hookKeys(), logKeys())
 }
 
 // readyKeys say when a run is ready.
@@ -174,6 +177,39 @@ func readyKeys() []Key {
 			Doc: "what follows when it was not ready in time",
 		},
 	}, program(Key{Path: "process.*.ready.exec", OneOf: way, Doc: "the command exits 0"}))
+}
+
+// drainKeys say how work is turned away and finished.
+func drainKeys() []Key {
+	const way = "signal or command"
+	command := hook(Key{Path: "process.*.drain.command", OneOf: way, Doc: "the invitation, as a command"})
+	command[len(command)-1].NotYet = true // drain.timeout bounds it
+	return slices.Concat([]Key{
+		{Path: "process.*.drain", Type: Table, Doc: "how work is turned away and finished"},
+		{Path: "process.*.drain.signal", Type: Signal, OneOf: way, Doc: "the invitation, to the main process"},
+		{
+			Path: "process.*.drain.until", Type: Word, Words: []string{"exit", "quiet", "connections", "probe"},
+			Default: "exit where invited, else quiet", Doc: "when it is drained",
+		},
+		{Path: "process.*.drain.quiet", Type: Duration, Default: "500ms", Doc: "how long its connections must be quiet"},
+		{Path: "process.*.drain.timeout", Type: Duration, Default: "10s", Doc: "how long the drain may take"},
+		{Path: "process.*.drain.settle", Type: Duration, Zero: true, Default: "1s", Doc: "for its last bytes to go out"},
+		{
+			Path: "process.*.drain.quiesce", Type: Word, Words: []string{"auto", "filter", "sentinel", "minttl", "none"},
+			Default: "auto", Doc: "how new connections are kept out",
+		},
+		{
+			Path: "process.*.drain.preconnects", Type: Word, Words: []string{"close", "keep"}, Default: "close",
+			Doc: "what becomes of connections that never carried a byte",
+		},
+		{
+			Path: "process.*.drain.ports", Type: Integers, Range: [2]int64{1, 65535}, Default: "found in the tree",
+			Doc: "where its clients come in",
+		},
+	},
+		command,
+		hook(Key{Path: "process.*.drain.probe", Doc: "exits 0 when it is drained"}),
+	)
 }
 
 // stopKeys say how a run is asked to leave.
@@ -241,7 +277,7 @@ func laterProcessKeys() []Key {
 		{Path: "process.*.memory_max", Type: Size, Words: []string{"max"}, Inherit: true, Doc: "see cgroup v2"},
 		{Path: "process.*.pids_max", Type: Integer, Range: [2]int64{1, 1 << 31}, Inherit: true, Doc: "see cgroup v2"},
 		{Path: "process.*.cpu_weight", Type: Integer, Range: [2]int64{1, 10000}, Inherit: true, Doc: "see cgroup v2"},
-	}, healthKeys(), drainKeys()))
+	}, healthKeys()))
 }
 
 // healthKeys say whether a run is still well.
@@ -260,34 +296,6 @@ func healthKeys() []Key {
 		},
 		{Path: "process.*.health.grace", Type: Duration, Zero: true, Default: "30s", Doc: "after its start"},
 	}, program(Key{Path: "process.*.health.exec", OneOf: way, Doc: "the command exits 0"}))
-}
-
-// drainKeys say how work is turned away and finished.
-func drainKeys() []Key {
-	const way = "signal or command"
-	return slices.Concat([]Key{
-		{Path: "process.*.drain", Type: Table, Doc: "how work is turned away and finished"},
-		{Path: "process.*.drain.signal", Type: Signal, OneOf: way, Doc: "the invitation to leave"},
-		{
-			Path: "process.*.drain.until", Type: Word, Words: []string{"exit", "quiet", "connections", "probe"},
-			Default: "exit where invited, else quiet", Doc: "when it is drained",
-		},
-		{Path: "process.*.drain.quiet", Type: Duration, Default: "500ms", Doc: "how long its connections must be quiet"},
-		{Path: "process.*.drain.timeout", Type: Duration, Default: "10s", Doc: "how long the drain may take"},
-		{Path: "process.*.drain.settle", Type: Duration, Zero: true, Default: "1s", Doc: "for its last bytes to go out"},
-		{
-			Path: "process.*.drain.quiesce", Type: Word, Words: []string{"auto", "filter", "sentinel", "minttl", "none"},
-			Default: "auto", Doc: "how new connections are kept out",
-		},
-		{
-			Path: "process.*.drain.preconnects", Type: Word, Words: []string{"close", "keep"}, Default: "close",
-			Doc: "what becomes of connections that never carried a byte",
-		},
-		{Path: "process.*.drain.ports", Type: Integers, Default: "found in the tree", Doc: "the ports it listens on"},
-	},
-		hook(Key{Path: "process.*.drain.command", OneOf: way, Doc: "the invitation to leave"}),
-		hook(Key{Path: "process.*.drain.probe", Doc: "exits 0 when it is drained"}),
-	)
 }
 
 // hook gives the rows of a command with a bound.

@@ -76,7 +76,7 @@ var samples = map[string]string{
 	"process.*.ready.http": `"http://127.0.0.1/"`, "process.*.ready.fd": "3", "process.*.ready.notify": "true",
 	"process.*.backoff": `{ limit = 3 }`, "process.*.stop": `{ timeout = "3s" }`, "process.*.hooks": `{}`,
 	"process.*.env": `{ A = "1" }`, "process.*.limits": `{}`, "process.*.log": `{}`, "process.*.health": `{}`,
-	"process.*.drain": `{}`, "process.*.stop.then": `[{ signal = "QUIT" }]`,
+	"process.*.drain": `{ quiet = "1s" }`, "process.*.stop.then": `[{ signal = "QUIT" }]`,
 }
 
 // company is what a key needs beside it to make sense.
@@ -118,6 +118,22 @@ func sample(k Key) string {
 	}
 }
 
+// besideDrain is what a key of a drain table needs beside it.
+func besideDrain(names []string) string {
+	beside := "role = \"gateway\"\n"
+	switch {
+	case len(names) == 0:
+	case names[0] == "probe":
+		beside += "drain.until = \"probe\"\n"
+	case names[0] != "signal" && names[0] != "command":
+		beside += "drain.signal = \"QUIT\"\n"
+	}
+	return beside
+}
+
+// hookTables are the tables of a process that hooks stand in.
+var hookTables = []string{"hooks", "drain"}
+
 // written is a file in which the key has the value, and the value's line.
 func written(k Key, value string) (text string, line int) {
 	path := strings.ReplaceAll(strings.ReplaceAll(k.Path, "x-*", "x-note"), "limits.*", "limits.nofile")
@@ -145,8 +161,14 @@ func written(k Key, value string) (text string, line int) {
 		}
 		return fmt.Sprintf("%s\n%s = %s\n%s", beside, path, value, before), 2
 	}
-	if hook, ok := strings.CutSuffix(path, ".timeout"); ok && names[2] == "hooks" {
+	if len(names) < 3 {
+		return before + path + " = " + value + "\n", strings.Count(before, "\n") + 1
+	}
+	if hook, ok := strings.CutSuffix(path, ".timeout"); ok && slices.Contains(hookTables, names[2]) && len(names) > 4 {
 		before += hook + ".shell = \"./x\"\n"
+	}
+	if names[2] == "drain" {
+		beside = besideDrain(names[3:])
 	}
 	before += beside + "\n"
 	return before + path + " = " + value + "\n", strings.Count(before, "\n") + 1

@@ -85,6 +85,11 @@ func (t *table) list(key string) []text {
 	return nil
 }
 
+func (t *table) integers(key string) []int {
+	numbers, _ := t.vals[key].is.([]int)
+	return numbers
+}
+
 // table is never nil.
 func (t *table) table(key string) *table {
 	if below, ok := t.vals[key].is.(*table); ok {

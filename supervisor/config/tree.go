@@ -15,6 +15,7 @@ const (
 	defaultTimeout     = 30 * time.Second
 	defaultReserve     = 2 * time.Second
 	defaultKillTimeout = 5 * time.Second
+	defaultLinger      = 2 * time.Second
 	defaultHook        = 5 * time.Second
 )
 
@@ -31,6 +32,7 @@ func (l *loader) settings(main *table) *Config {
 	hooks := main.table("hooks")
 	b := &builder{l: l, dir: main.at.file.dir, env: l.inherited.list(), scope: scope{lookup: l.environ.lookup}}
 	c.Before, c.Options.Before = b.treeHook(hooks, "before_shutdown")
+	c.Linger = main.table("shutdown").duration("linger", defaultLinger)
 	c.After, c.Options.After = b.treeHook(hooks, "after_shutdown")
 	return c
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -16,8 +17,8 @@ type table struct {
 	broken bool // something else stands where a table is wanted, which is said already
 }
 
-// value is a string, int64, bool, time.Duration, syscall.Signal, bytes, []text, *table or []*table, as the schema says;
-// or nil where that which is written is faulty, which is said already.
+// value is a string, int64, bool, time.Duration, syscall.Signal, bytes, []text, []int, *table or []*table, as the schema
+// says; or nil where that which is written is faulty, which is said already.
 type value struct {
 	at *place
 	is any
@@ -154,7 +155,7 @@ func (w *walker) convert(r *rule, v any, at *place, name string) (any, bool) {
 		case r.Type&Tables != 0:
 			return w.tables(r, v, at, name)
 		case r.Type&Integers != 0:
-			return w.integers(v, at, name)
+			return w.integers(r, v, at, name)
 		}
 	}
 	if name != "" {
@@ -179,7 +180,7 @@ func (w *walker) text(r *rule, s string, at *place, name string) (any, bool) {
 	case r.Type&Duration != 0:
 		got, err = parseDuration(s, r.Zero)
 	case r.Type&Signal != 0:
-		got, err = stopSignal(s)
+		got, err = telling(r, s)
 	case r.Type&Size != 0:
 		var n int64
 		n, err = parseSize(s)
@@ -196,10 +197,14 @@ func (w *walker) text(r *rule, s string, at *place, name string) (any, bool) {
 	return got, true
 }
 
-func stopSignal(s string) (syscall.Signal, error) {
+// telling reads a signal that shall make a process do something.
+func telling(r *rule, s string) (syscall.Signal, error) {
 	sig, err := parseSignal(s)
-	if err != nil {
+	switch {
+	case err != nil:
 		return 0, err
+	case r.Path == "process.*.drain.signal" && sig == syscall.SIGKILL:
+		return 0, errors.New(`SIGKILL lets nobody finish (did you mean "SIGTERM"?)`)
 	}
 	return sig, checkStopSignal(sig)
 }
@@ -228,15 +233,18 @@ func (w *walker) strings(items []any, at *place, name string) (any, bool) {
 	return texts, len(texts) == len(items)
 }
 
-func (w *walker) integers(items []any, at *place, name string) (any, bool) {
-	ok := true
+func (w *walker) integers(r *rule, items []any, at *place, name string) (any, bool) {
+	numbers := make([]int, 0, len(items))
 	for i, item := range items {
-		if _, is := item.(int64); !is {
-			w.say(at.item(i), "%s: item %d: an integer is wanted, not %s", name, i+1, described(item))
-			ok = false
+		full := fmt.Sprintf("%s: item %d", name, i+1)
+		n, is := item.(int64)
+		if !is {
+			w.say(at.item(i), "%s: an integer is wanted, not %s", full, described(item))
+		} else if _, ok := w.integer(r, n, at.item(i), full); ok {
+			numbers = append(numbers, int(n))
 		}
 	}
-	return items, ok
+	return numbers, len(numbers) == len(items)
 }
 
 func (w *walker) tables(r *rule, items []any, at *place, name string) (any, bool) {
