@@ -24,6 +24,11 @@
 // first and settles when its workers are gone; a worker or service does neither, and its spare connections are left to
 // its gateway. shutdown.linger is no option of the machine by itself: it is for who is PID 1.
 //
+// A preset lies below its process's own keys and above [defaults]: whoever names one wants that program's ways. Its drain
+// is for gateways, and for others that have a drain table of their own; what it grants a stop is what the program takes
+// at most, so that it is no fault of the user's when the whole shutdown has less. Programs are known by their name too,
+// but without a preset only warned of.
+//
 // Strings expand {instance}, {name}, {port}, ${VAR}, ${VAR:-x} and $$. ${VAR} is looked up in the instance's
 // environment as far as it is built (inherited, env_file, env, ours), then in lastout's own, so that clear_env can be
 // combined with single variables that are passed on. `shell` and ready.log are taken as they are written.

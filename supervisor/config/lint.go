@@ -22,14 +22,16 @@ func (l *loader) lint(c *Config, found []*process) {
 		l.lintShell(p)
 		l.lintStopTime(c, p)
 		l.lintDrain(c, p)
+		l.lintPitfalls(p)
+		l.lintOwnTime(p)
 	}
 	l.lintDropped(c.Graph, found)
 	l.lintPath(c, found)
 	l.lintProfiles(found)
 }
 
-// stores are programs that keep others' data.
-var stores = []string{
+// keepers are programs that keep others' data.
+var keepers = []string{
 	"postgres", "postmaster", "pg_ctl", "mysqld", "mysqld_safe", "mariadbd", "mariadbd-safe", "mongod", "redis-server",
 	"valkey-server", "keydb-server", "memcached", "rabbitmq-server", "nats-server", "etcd", "consul", "clickhouse-server",
 	"influxd", "minio", "elasticsearch", "opensearch", "cassandra", "zookeeper",
@@ -38,7 +40,7 @@ var stores = []string{
 // lintStore warns of a store that leaves like a worker: before the gateway, and with the other workers.
 func (l *loader) lintStore(g *ordering.Graph, id ordering.ID, p *process) {
 	store := p.program()
-	if p.role != ordering.Worker || !slices.Contains(stores, store) {
+	if p.role != ordering.Worker || !slices.Contains(keepers, store) {
 		return
 	}
 	for _, above := range g.NeededBy(id) {
@@ -59,49 +61,24 @@ func (l *loader) lintGateway(g *ordering.Graph, id ordering.ID, p *process) {
 	}
 }
 
-// graceful says which signal makes a well-known program finish what it does, and what the others do to it instead.
-var graceful = map[string]struct {
-	signal string
-	others []string
-	do     string
-}{
-	"nginx":         {"QUIT", []string{"TERM", "INT"}, "drops the requests in hand"},
-	"openresty":     {"QUIT", []string{"TERM", "INT"}, "drops the requests in hand"},
-	"haproxy":       {"USR1", []string{"TERM", "INT"}, "drops the connections in hand"},
-	"apache2":       {"WINCH", []string{"TERM"}, "drops the requests in hand"},
-	"httpd":         {"WINCH", []string{"TERM"}, "drops the requests in hand"},
-	"php-fpm":       {"QUIT", []string{"TERM", "INT"}, "drops the requests in hand"},
-	"unicorn":       {"QUIT", []string{"TERM", "INT"}, "drops the requests in hand"},
-	"unicorn_rails": {"QUIT", []string{"TERM", "INT"}, "drops the requests in hand"},
-	"gunicorn":      {"TERM", []string{"INT", "QUIT"}, "drops the requests in hand"},
-	"postgres":      {"INT", []string{"TERM"}, "waits for every client to hang up, pooled ones too"},
-	"postmaster":    {"INT", []string{"TERM"}, "waits for every client to hang up, pooled ones too"},
-}
-
-var phpFPM = regexp.MustCompile(`^php-fpm[0-9.]+$`)
-
 // lintStopSignal warns of a first stop signal by which a program understands something else than "finish and leave".
 func (l *loader) lintStopSignal(p *process) {
-	if len(p.spec.Stop) == 0 || p.spec.Stop[0].Command {
+	preset := p.known()
+	if preset == nil || len(p.spec.Stop) == 0 || p.spec.Stop[0].Command {
 		return
 	}
 	sent := signame.Of(p.spec.Stop[0].Signal)
-	at, name := p.t.table("stop").place("signal"), p.program()
+	if !slices.Contains(preset.abrupt, strings.TrimPrefix(sent, "SIG")) {
+		return
+	}
+	at, name := p.t.table("stop").place("signal"), preset.Name
 	if !p.t.has("stop") {
 		at = p.t.at
 	}
-	if phpFPM.MatchString(name) {
-		name = "php-fpm"
+	if called := preset.called(p.program()); called != "" {
+		name = called
 	}
-	if way := graceful[name]; slices.Contains(way.others, strings.TrimPrefix(sent, "SIG")) {
-		l.warn(at, "%son %s %s %s (did you mean stop = { signal = %q }?)", p.who, sent, name, way.do, way.signal)
-	}
-	args := strings.Join(append(p.t.words("command"), p.t.str("shell", "")), " ")
-	if name == "uwsgi" && sent == "SIGTERM" && !strings.Contains(args, "die-on-term") &&
-		!strings.Contains(args, "unix_signal:15") {
-		l.warn(at, "%son SIGTERM uwsgi reloads and never leaves, unless it is told --die-on-term, or --hook-master-start "+
-			"\"unix_signal:15 gracefully_kill_them_all\"", p.who)
-	}
+	l.warn(at, "%son %s %s %s (did you mean stop = { signal = %q }?)", p.who, sent, name, preset.does, preset.graceful())
 }
 
 var (
@@ -139,14 +116,21 @@ func (l *loader) lintShell(p *process) {
 		"are its own then (%s)", p.who, hint)
 }
 
-// lintStopTime warns of stop steps that the whole shutdown has no room for.
+// lintStopTime warns of stop steps that the whole shutdown has no room for. What a preset grants is no wish of the
+// user's: it is what the program takes at most, and gets if there is so much.
 func (l *loader) lintStopTime(c *Config, p *process) {
 	total := stepTime(p.spec.Stop)
-	if c.Options.Timeout == 0 || total <= c.Options.Timeout {
+	if c.Options.Timeout == 0 || total <= c.Options.Timeout || p.presetTime() {
 		return
 	}
 	l.warn(p.t.table("stop").place("timeout"), "%sstop: it may take %v, and the whole shutdown %v: it will be cut short "+
 		"(make shutdown.timeout longer)", p.who, total, c.Options.Timeout)
+}
+
+// presetTime says whether it is the preset alone that says how long the stop steps may take.
+func (p *process) presetTime() bool {
+	stop := p.written.table("stop")
+	return p.preset != nil && !stop.has("timeout") && !stop.has("then")
 }
 
 func stepTime(steps []supervisor.StopStep) (total time.Duration) {
@@ -168,13 +152,15 @@ func (l *loader) lintDropped(g *ordering.Graph, found []*process) {
 }
 
 // usualSpecs are the processes as they usually leave: a gateway that was drained has nothing in hand when its workers
-// are gone, and goes at once.
+// are gone, and goes at once; and of the time that a preset grants, no more is taken than others have by default.
 func usualSpecs(found []*process) []supervisor.Spec {
 	specs := make([]supervisor.Spec, len(found))
 	for i, p := range found {
 		specs[i] = p.spec
 		if p.role == ordering.Gateway && p.spec.Drain.Wanted() {
 			specs[i].Stop, specs[i].Drain.Settle = nil, 0
+		} else if p.presetTime() {
+			specs[i].Stop = []supervisor.StopStep{{Signal: p.spec.Stop[0].Signal, Timeout: min(p.spec.Stop[0].Timeout, defaultStop)}}
 		}
 	}
 	return specs

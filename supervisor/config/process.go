@@ -22,7 +22,9 @@ type process struct {
 	name      string
 	who       string // how messages begin that are about it
 	own       *table // what is written in its own table
-	t         *table // with [defaults] below it
+	written   *table // with [defaults] below it
+	t         *table // with its preset between the two
+	preset    *Preset
 	role      ordering.Role
 	enabled   bool
 	instances int
@@ -35,7 +37,7 @@ type process struct {
 // process reads what others must know of a process.
 func (l *loader) process(name string, own *table) *process {
 	p := &process{name: name, who: fmt.Sprintf("process %q: ", name), own: own}
-	p.t = merge(rules().keys["process"].any, l.defaults, own)
+	l.layers(p)
 	p.role, _ = ordering.ParseRole(p.t.str("role", "worker"))
 	p.enabled = p.t.flag("enabled", true) && l.active(p.t.words("profiles"))
 	p.instances = p.t.integer("instances", 1)

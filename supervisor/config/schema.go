@@ -118,6 +118,10 @@ func processKeys() []Key {
 			Inherit: true, Doc: "what it is to the others",
 		},
 		{
+			Path: "process.*.preset", Type: Word, Words: presetNames(),
+			Doc: "the ways of a well-known program: below its own keys, above [defaults]",
+		},
+		{
 			Path: "process.*.enabled", Type: Bool, Default: "true", Inherit: true,
 			Doc: "false: never started, still in the order",
 		},
@@ -262,7 +266,6 @@ func laterProcessKeys() []Key {
 	return notYet(slices.Concat([]Key{
 		{Path: "process.*.essential", Type: Bool, Default: "true", Inherit: true, Doc: "/readyz waits for it"},
 		{Path: "process.*.sockets", Type: Strings, Doc: "held listeners that are handed to it"},
-		{Path: "process.*.preset", Type: String, Doc: "the ways of a well-known program"},
 		{Path: "process.*.user", Type: String | Integer, Inherit: true, Doc: "who it runs as"},
 		{Path: "process.*.group", Type: String | Integer, Inherit: true, Doc: "its group"},
 		{Path: "process.*.groups", Type: Strings, Inherit: true, Doc: "its supplementary groups"},

@@ -22,7 +22,7 @@ func (l *loader) stopSteps(p *process) []supervisor.StopStep {
 	if steps[0].Timeout > 0 {
 		return steps
 	}
-	if len(steps) > 1 {
+	if p.written.table("stop").has("then") {
 		l.fault(t.place("then"), p.who+`stop.then: timeout = "0s" kills at once, and nothing comes after that`)
 	}
 	return nil
