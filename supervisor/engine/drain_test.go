@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -28,11 +27,9 @@ func (r *rig) gateway(until supervisor.Until, options ...string) entry {
 // address waits until the gateway listens, and says where.
 func (r *rig) address(what string) string {
 	r.t.Helper()
-	r.out.await(what + "\n")
-	for _, line := range r.out.lines("edge | ") {
-		if address, ok := strings.CutSuffix(line, " "+what); ok {
-			return address
-		}
+	r.out.await("edge | " + what + " at ")
+	for _, line := range r.out.lines("edge | " + what + " at ") {
+		return line
 	}
 	r.t.Fatalf("no address in %s", r.out)
 	return ""

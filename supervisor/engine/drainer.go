@@ -174,7 +174,8 @@ func (d *drainer) work(o orders, now time.Time) time.Duration {
 		d.door.release()
 	}
 	if o.told {
-		return never
+		d.endPreconnects() // it would wait for them
+		return longLook
 	}
 	if !o.shut && o.look == forNothing {
 		return never

@@ -14,18 +14,33 @@ import (
 
 // gatewayHelper serves HTTP and leaves when it has answered, at QUIT or TERM. It says where it listens. Of /hold it says
 // that it has it in hand, and answers when the pipe $DIR/hold gives a line; /big/N is an answer of N bytes; /more has it
-// listen once more. With the option "stays" it does not hear QUIT, with "lingers" it goes only at TERM.
+// listen once more. With the option "stays" it does not leave at QUIT, with "rude" it does not answer before it leaves,
+// with "unix" it listens at $DIR/socket too, and with "tells" it writes its address to the pipe $DIR/address.
 func gatewayHelper(options []string) int {
 	server := &http.Server{Handler: http.HandlerFunc(serveGateway)}
 	told := make(chan os.Signal, 4)
 	signal.Notify(told, syscall.SIGTERM, syscall.SIGQUIT)
-	if err := listenMore(server, "listens"); err != nil {
+	address, err := listenMore(server, "listens")
+	if err != nil {
 		return fail(err)
 	}
+	if slices.Contains(options, "tells") {
+		if err := os.WriteFile(os.Getenv("DIR")+"/address", []byte(address+"\n"), 0); err != nil {
+			return fail(err)
+		}
+	}
 	more = func() {
-		if err := listenMore(server, "listens too"); err != nil {
+		if _, err := listenMore(server, "listens too"); err != nil {
 			os.Exit(fail(err))
 		}
+	}
+	if slices.Contains(options, "unix") {
+		l, err := net.Listen("unix", os.Getenv("DIR")+"/socket")
+		if err != nil {
+			return fail(err)
+		}
+		go server.Serve(l)
+		fmt.Println("listens on a path")
 	}
 	sig := <-told
 	for sig == syscall.SIGQUIT && slices.Contains(options, "stays") {
@@ -49,16 +64,16 @@ func gatewayHelper(options []string) int {
 // more has the gateway listen once more.
 var more func()
 
-func listenMore(server *http.Server, what string) error {
+func listenMore(server *http.Server, what string) (address string, err error) {
 	var plain net.ListenConfig
 	plain.SetMultipathTCP(false)
 	l, err := plain.Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
-		return err
+		return "", err
 	}
 	go server.Serve(l)
-	fmt.Println(l.Addr(), what)
-	return nil
+	fmt.Println(what, "at", l.Addr())
+	return l.Addr().String(), nil
 }
 
 func serveGateway(w http.ResponseWriter, r *http.Request) {
@@ -76,4 +91,3 @@ func serveGateway(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintln(w, "well")
 	}
 }
-

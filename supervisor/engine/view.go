@@ -241,7 +241,9 @@ func (v *view) look(pids func() []int) (*sight, error) {
 		if c.Holds(sockdiag.Quiet) && c != sockdiag.HalfOpen {
 			holding[samples[i].Cookie] = true
 		}
-		delete(v.holding, samples[i].Cookie)
+		if c != sockdiag.None {
+			delete(v.holding, samples[i].Cookie)
+		}
 	}
 	if len(v.holding) > 0 { // it is gone, and leaves no trace of its last activity
 		v.ended = time.Now()
