@@ -2,6 +2,7 @@ package engine
 
 import (
 	"net"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -35,6 +36,9 @@ func TestDrainUntilExit(t *testing.T) {
 		t.Errorf("outcome %+v", out)
 	}
 	// It may be seen that its last connection has gone before it has.
+	if r.has(supervisor.KindCut, "edge") {
+		t.Error("it answered all, and is said to have cut somebody off")
+	}
 	drained := r.first1("edge", supervisor.Drained)
 	if drained.At < released || drained.Cause != "exited" && drained.Cause != "nothing but preconnects" {
 		t.Errorf("drained at %v by %q, its request was held until %v", drained.At, drained.Cause, released)
@@ -204,6 +208,51 @@ func TestGatewayDiesDuringItsDrain(t *testing.T) {
 			t.Errorf("drained by %q", cause)
 		}
 		r.close()
+	}
+}
+
+// Who is cut off when a gateway is out of time is named, with what is known of it; who was answered is not.
+func TestCutConnectionsAreNamed(t *testing.T) {
+	r := newRig(t)
+	e := r.gateway(supervisor.UntilQuiet, "rude")
+	e.Spec.Drain.Timeout = 300 * time.Millisecond
+	r.fifo("hold")
+	r.start()
+	address := r.address("listens")
+	held, served, silent := r.dial(address), r.dial(address), r.dial(address)
+	served.ask("/")
+	served.answered()
+	held.ask("/hold")
+	r.out.await("holds a request")
+	r.stop()
+	cut := r.first(supervisor.KindCut, "edge")
+	if len(cut.Connections) != 1 || cut.Connections[0].Peer != held.LocalAddr().String() {
+		t.Fatalf("cut off: %+v; held %v, served %v, silent %v", cut.Connections, held.LocalAddr(), served.LocalAddr(),
+			silent.LocalAddr())
+	}
+	c := cut.Connections[0]
+	_, port, _ := net.SplitHostPort(address)
+	if strconv.Itoa(c.Port) != port || c.In == 0 || c.Out != 0 || c.Last < 300*time.Millisecond || c.Age < c.Last {
+		t.Errorf("connection %+v", c)
+	}
+	if cut.State != supervisor.Stopping || cut.Step != 1 {
+		t.Errorf("cut off in state %s, step %d", cut.State, cut.Step)
+	}
+}
+
+// A gateway that is killed is named for those it had in hand, and one that left by itself for none.
+func TestCutByKill(t *testing.T) {
+	r := newRig(t)
+	e := r.gateway(supervisor.UntilQuiet)
+	e.Spec.Drain.Timeout, e.Spec.Stop[0].Timeout = 200*time.Millisecond, 200*time.Millisecond
+	r.fifo("hold")
+	r.start()
+	c := r.dial(r.address("listens"))
+	c.ask("/hold")
+	r.out.await("holds a request")
+	r.stop()
+	if cut := r.first(supervisor.KindCut, "edge"); len(cut.Connections) != 1 || cut.State != supervisor.Killing {
+		t.Errorf("cut off %+v in state %s", cut.Connections, cut.State)
 	}
 }
 

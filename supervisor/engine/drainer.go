@@ -75,10 +75,12 @@ type drainer struct {
 	where  atomic.Pointer[places] // where the tree listens, for the loop
 
 	stopProbe context.CancelFunc // of the loop
+	gone      func()             // says that the run is gone; set before the order that it is over
 
 	mu       sync.Mutex // held while it works; the loop only tries
 	view     view
 	door     door
+	hearing  hearing
 	shutAt   time.Time // when it began to turn connections away; zero: it did not
 	answered bool      // that they are turned away
 	vigil    vigil
@@ -118,9 +120,12 @@ func (d *drainer) release() {
 	}
 }
 
-// close ends the drainer when its run is gone, so that its ports are free at once.
-func (d *drainer) close() {
+// close ends the drainer when its run is gone, so that its ports are free at once. The machine is told so when it is
+// known which connections that cut off, or when that takes too long.
+func (d *drainer) close(ev supervisor.Gone) {
 	d.endProbe()
+	d.gone = sync.OnceFunc(func() { d.host.box.Put(ev) })
+	time.AfterFunc(endBound, d.gone)
 	d.host.where.join(*d.where.Load()) // the kernel may still owe its clients something
 	if d.mu.TryLock() {
 		d.door.close()
@@ -144,6 +149,9 @@ func (d *drainer) run() {
 		o := *d.orders.Load()
 		if o.over || d.host.alive.Err() != nil {
 			d.end()
+			if o.over {
+				d.gone()
+			}
 			return
 		}
 		timer.Stop()
@@ -158,11 +166,15 @@ func (d *drainer) run() {
 	}
 }
 
-// end leaves nothing open.
+// end says which connections the end of the run cut off, and leaves nothing open.
 func (d *drainer) end() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.door.close()
+	if cut := d.cutOff(time.Now()); len(cut) > 0 {
+		d.host.box.Put(supervisor.Cut{Inst: d.life.inst, Run: d.life.run, Connections: cut})
+	}
+	d.hearing.close()
 	d.view.close()
 }
 
@@ -175,12 +187,14 @@ func (d *drainer) work(o orders, now time.Time) time.Duration {
 	}
 	if o.told {
 		d.endPreconnects() // it would wait for them
+		d.listen(o, now)
 		return longLook
 	}
 	if !o.shut && o.look == forNothing {
 		return never
 	}
 	d.find(o)
+	d.listen(o, now)
 	if o.shut && !d.answered {
 		if next := d.shut(now); !d.answered {
 			return next
@@ -218,6 +232,13 @@ func (d *drainer) find(o orders) {
 	}
 	if d.invited() && d.answered {
 		d.door.release()
+	}
+}
+
+// listen hears of connections that have ended.
+func (d *drainer) listen(o orders, now time.Time) {
+	if err := d.hearing.listen(d.view.where, o.told, now); err != nil {
+		d.host.noteOnce(d.child.name + ": " + err.Error())
 	}
 }
 

@@ -41,7 +41,12 @@ func (l *life) exited(status syscall.WaitStatus, left int) supervisor.Event {
 
 func (l *life) gone() supervisor.Event {
 	l.over()
-	return supervisor.Gone{Inst: l.inst, Run: l.run}
+	gone := supervisor.Gone{Inst: l.inst, Run: l.run}
+	if l.drainer != nil {
+		l.drainer.close(gone)
+		return nil
+	}
+	return gone
 }
 
 // over forgets the run.
@@ -49,9 +54,6 @@ func (l *life) over() {
 	delete(l.host.runs, l.run)
 	if l.stop != nil {
 		l.stop()
-	}
-	if l.drainer != nil {
-		l.drainer.close()
 	}
 }
 

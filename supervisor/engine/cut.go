@@ -1,0 +1,106 @@
+package engine
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"lastout/process/sockdiag"
+	"lastout/supervisor"
+)
+
+const (
+	// moment is how long before its end a run's connections may have ended to count as cut off by that, where nobody told
+	// it to stop.
+	moment = 250 * time.Millisecond
+
+	// endBound is how long the end of a run may be held back until it is known which of its connections it cut off.
+	endBound = 250 * time.Millisecond
+)
+
+// ending is a connection that ended without what its client waited for.
+type ending struct {
+	sample sockdiag.Sample
+	seen   time.Time
+}
+
+// hearing hears of a tree's connections that end, from its drain on: the kernel keeps no trace of them.
+type hearing struct {
+	endings *sockdiag.Endings
+	cut     []ending
+	failed  bool // it cannot be had, or missed some
+}
+
+// listen takes what has ended since the last call. Told says that the run was told to stop; until then what ended
+// longer ago is its own affair.
+func (h *hearing) listen(where places, told bool, now time.Time) error {
+	if h.endings == nil {
+		if h.failed {
+			return nil
+		}
+		endings, err := sockdiag.OpenEndings()
+		if err != nil {
+			h.failed = true
+			return err
+		}
+		h.endings = endings
+	}
+	if !told {
+		h.cut = slices.DeleteFunc(h.cut, func(e ending) bool { return now.Sub(e.seen) > moment })
+	}
+	missed, err := h.endings.Read(func(s *sockdiag.Sample) {
+		if where.has(s.Local) && s.CutOff() {
+			h.cut = append(h.cut, ending{*s, now})
+		}
+	})
+	h.failed = h.failed || missed
+	return err
+}
+
+func (h *hearing) close() {
+	if h.endings != nil {
+		h.endings.Close()
+		h.endings = nil
+	}
+}
+
+// cutOff are the connections that the end of the run cut off: those that were heard of, and those that the kernel still
+// closes in its place.
+func (d *drainer) cutOff(now time.Time) []supervisor.Connection {
+	told := d.orders.Load().told
+	if err := d.hearing.listen(d.view.where, told, now); err != nil {
+		d.host.noteOnce(d.child.name + ": " + err.Error())
+	}
+	if !told {
+		d.hearing.cut = slices.DeleteFunc(d.hearing.cut, func(e ending) bool { return now.Sub(e.seen) > moment })
+	}
+	var cut []supervisor.Connection
+	for i := range d.hearing.cut {
+		e := &d.hearing.cut[i]
+		cut = append(cut, connection(&e.sample, now.Sub(e.seen)))
+	}
+	if d.view.diag != nil && !d.view.blind() {
+		closing := sockdiag.Of(sockdiag.FinWait1, sockdiag.FinWait2, sockdiag.LastAck, sockdiag.Closing)
+		samples, err := d.view.samples(closing)
+		for i := range samples {
+			if s := &samples[i]; err == nil && s.Inode == 0 && s.CutOff() {
+				cut = append(cut, connection(s, 0))
+			}
+		}
+	}
+	if d.hearing.failed && len(cut) > 0 {
+		d.host.noteOnce(d.child.name + ": more of its connections may have been cut off than could be heard of")
+	}
+	slices.SortFunc(cut, func(a, b supervisor.Connection) int { return cmp.Compare(a.Peer, b.Peer) })
+	return cut
+}
+
+// connection is what people are told of one. How old it is is known from its last activity at least.
+func connection(s *sockdiag.Sample, ago time.Duration) supervisor.Connection {
+	c := s.Connection()
+	last := min(c.LastReceived, c.LastSent)
+	age := max(c.Age, c.LastReceived, c.LastSent)
+	return supervisor.Connection{
+		Peer: c.Peer.String(), Port: int(c.Local.Port()), Age: age + ago, In: c.In, Out: c.Out, Last: last + ago,
+	}
+}
