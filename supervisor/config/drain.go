@@ -123,6 +123,11 @@ func (l *loader) lintDrain(c *Config, p *process) {
 		l.warn(t.place("until"), `%sdrain.until: nobody asks it to leave, so that it will hardly "exit" (give it `+
 			`drain.signal, or did you mean "quiet"?)`, p.who)
 	}
+	quiet := t.duration("quiet", defaultQuiet)
+	if quiet >= d.Timeout && (d.Until == supervisor.UntilQuiet || d.Until == supervisor.UntilExit) {
+		l.warn(t.place("quiet"), "%sdrain.quiet: %v is never over before the drain.timeout of %v is (make it shorter)", p.who,
+			quiet, d.Timeout)
+	}
 	if c.Options.Timeout > 0 && d.Timeout > c.Options.Timeout {
 		l.warn(t.place("timeout"), "%sdrain: it may take %v, and the whole shutdown %v: it will be cut short "+
 			"(make shutdown.timeout longer)", p.who, d.Timeout, c.Options.Timeout)

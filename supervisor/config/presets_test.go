@@ -198,6 +198,7 @@ func TestPitfalls(t *testing.T) {
 		{"uwsgi", `command = ["uwsgi"]`, `command = ["uwsgi", "--hook-master-start", "unix_signal:15 gracefully_kill_them_all"]`},
 		{"uwsgi", `command = ["uwsgi", "--die-on-term", "--daemonize=/log"]`, `command = ["uwsgi", "--die-on-term"]`},
 		{"uwsgi", `command = ["uwsgi"]`, "command = [\"uwsgi\"]\nstop.command = [\"./stop\"]"},
+		{"uwsgi", `command = ["uwsgi"]`, "command = [\"uwsgi\"]\nstop.timeout = \"0s\""},
 		{"gunicorn", `command = ["gunicorn", "-D", "app"]`, `command = ["gunicorn", "app"]`},
 		{"unicorn", `command = ["unicorn", "-D"]`, `command = ["unicorn"]`},
 		{"php-fpm", `command = ["php-fpm8.2", "-F"]`, ``},
