@@ -109,7 +109,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 
 // show takes the tree down in one way.
 func show(ctx context.Context, o Options, way rehearse.Way, dir string) (*Shown, *report.Shutdown, error) {
-	address, release, err := reserve()
+	address, release, err := Reserve()
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot reserve a port: %w", err)
 	}
@@ -170,9 +170,9 @@ func whole(id string, resp *http.Response, n int64) error {
 	return nil
 }
 
-// reserve finds a free port and holds it: by a socket that is bound and never listens. The gateway binds to it all the
+// Reserve finds a free port and holds it: by a socket that is bound and never listens. The gateway binds to it all the
 // same, for both have SO_REUSEPORT (socket(7)), and nobody else of another user can.
-func reserve() (address string, release func(), err error) {
+func Reserve() (address string, release func(), err error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return "", nil, err

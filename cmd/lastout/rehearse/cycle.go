@@ -59,14 +59,14 @@ func Play(ctx context.Context, p Plan, dir string) (*Cycle, error) {
 	}
 	c := &Cycle{Dir: dir, After: p.After, ByHand: map[string]time.Duration{}}
 	err = c.live(ctx, p, t)
+	if err != nil && ctx.Err() == nil {
+		if words := t.lastWords(); words != "" { // before it is told to leave, and has more to say
+			err = fmt.Errorf("%w\nthe last it said:\n%s", err, words)
+		}
+	}
 	t.clear()
 	if err == nil {
 		err = c.collect(t)
-	}
-	if err != nil && ctx.Err() == nil {
-		if words := t.lastWords(); words != "" {
-			err = fmt.Errorf("%w\nits last words:\n%s", err, words)
-		}
 	}
 	return c, err
 }
