@@ -302,6 +302,7 @@ func TestAim(t *testing.T) {
 func TestTally(t *testing.T) {
 	requests := []Request{
 		{Begin: 0, End: 4, Fate: Lost, Why: "warm-up"},
+		{Begin: 1, End: 12, Fate: Lost, Why: "cut"}, // it was in hand all the same
 		{Begin: 5, End: 6, Fate: Answered, Endless: true},
 		{Begin: 6, End: 7, Fate: Refused, Why: "door"},
 		{Begin: 8, End: 15, Fate: Answered, Retried: true},
@@ -310,8 +311,8 @@ func TestTally(t *testing.T) {
 	}
 	got := NewTally(requests, 5, 10)
 	want := Tally{
-		Sent: 5, Answered: 2, Refused: 1, Lost: 1, Failed: 1, Retried: 1, InHand: 2, After: 1, Endless: 1,
-		Why: map[string]int{"failed before the stop: door": 1, "lost: cut": 1, "refused: door": 1},
+		Sent: 6, Answered: 2, Refused: 1, Lost: 2, Failed: 1, Retried: 1, InHand: 3, After: 1, Endless: 1,
+		Why: map[string]int{"failed before the stop: door": 1, "lost: cut": 2, "refused: door": 1},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("tally (-want +got):\n%s", diff)
@@ -319,13 +320,13 @@ func TestTally(t *testing.T) {
 	var twice Tally
 	twice.Add(got)
 	twice.Add(Tally{Skipped: 3, PreconnectsOpened: 2, PreconnectsEnded: 1, Why: map[string]int{"lost: cut": 1}})
-	if twice.Why["lost: cut"] != 2 || twice.Sent != 5 || twice.InHand != 2 || got.Why["lost: cut"] != 1 {
+	if twice.Why["lost: cut"] != 3 || twice.Sent != 6 || twice.InHand != 3 || got.Why["lost: cut"] != 2 {
 		t.Errorf("added up: %+v", twice)
 	}
 	var b bytes.Buffer
 	twice.Text(&b)
 	for _, want := range []string{
-		"5 requests; 2 were in hand", "failed         1", "3   not sent", "1   sent a second time", "the server ended 1 of them",
+		"6 requests; 3 were in hand", "failed         1", "3   not sent", "1   sent a second time", "the server ended 1 of them",
 		"1   answers told no length",
 	} {
 		if !strings.Contains(b.String(), want) {

@@ -28,17 +28,19 @@ type Tally struct {
 	Why map[string]int `json:"why"` // of what was not answered
 }
 
-// NewTally counts the requests that were sent from the given time on. term is when the stop began. Both count from the
-// load's begin.
+// NewTally counts requests. from is when the warm-up was over and term when the stop began, both from the load's begin.
 func NewTally(requests []Request, from, term time.Duration) Tally {
 	t := Tally{Why: map[string]int{}}
 	for _, r := range requests {
-		if r.Begin >= from {
+		if r.Counts(from, term) {
 			t.add(r, term)
 		}
 	}
 	return t
 }
+
+// Counts says whether a request is counted: one of the warm-up is, if it was still in hand when the stop began.
+func (r *Request) Counts(from, term time.Duration) bool { return r.Begin >= from || r.End > term }
 
 func (t *Tally) add(r Request, term time.Duration) {
 	t.Sent++

@@ -125,9 +125,47 @@ func TestDrawExtremes(t *testing.T) {
 // No slice of time has the stop inside: what was sent before it and after it is never in one column.
 func TestColumns(t *testing.T) {
 	d := newDrawing(Lastout, cycle(request(-ms, 5*ms, load.Answered, ""), request(0, ms, load.Lost, ""), request(ms, 2*ms, load.Refused, "")))
-	all, most := d.columns(d.columnWidth())
+	all, most := d.columns()
 	if *all[-1] != (column{answered: 1}) || *all[0] != (column{lost: 1, refused: 1}) || most != 2 {
 		t.Errorf("columns %v %v, at most %d", all[-1], all[0], most)
+	}
+}
+
+// Until lastout shuts a door the tree is to serve as ever: who is refused before is lost.
+func TestDoor(t *testing.T) {
+	tree := Tree{Instances: []Instance{{Name: "w<1>", Role: ordering.Worker}, {Name: "edge", Role: ordering.Gateway}}}
+	early, late := request(10*ms, 20*ms, load.Refused, "no"), request(40*ms, 60*ms, load.Refused, "no")
+	before := request(-40*ms, -30*ms, load.Refused, "no")
+	fates := func(c *Cycle, tree Tree) string {
+		c.judgeDoor(tree)
+		text := ""
+		for _, r := range c.Requests {
+			text += string(r.Fate) + " "
+		}
+		return strings.TrimSpace(text)
+	}
+	drained := cycle(before, early, late)
+	drained.Shutdown.Instances[0].Turn = new(5005 * ms) // a worker's turn shuts no door
+	drained.Shutdown.Instances[1].Drain = &report.Turn{At: 5050 * ms}
+	if got := fates(drained, tree); got != "refused lost refused" {
+		t.Errorf("drained: %s", got)
+	}
+	if got := drained.Requests[1].Why; got != "before the door was shut: no" {
+		t.Error(got)
+	}
+	stopped := cycle(before, early, late)
+	stopped.Shutdown.Instances[1].Turn = new(5010 * ms)
+	if got := fates(stopped, tree); got != "refused refused refused" {
+		t.Errorf("stopped: %s", got)
+	}
+	crashed := cycle(before, early, late)
+	if got := fates(crashed, tree); got != "refused lost lost" {
+		t.Errorf("crashed: %s", got)
+	}
+	without := cycle(before, early, late)
+	without.Shutdown.Instances[0].Turn = new(5005 * ms)
+	if got := fates(without, Tree{Instances: tree.Instances[:1]}); got != "refused refused refused" {
+		t.Errorf("without a gateway: %s", got)
 	}
 }
 

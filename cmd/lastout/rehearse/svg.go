@@ -54,7 +54,8 @@ type drawing struct {
 	way      Way
 	c        *Cycle
 	from, to time.Duration
-	left     float64 // where the time axis begins
+	width    time.Duration // of a column
+	left     float64       // where the time axis begins
 	right    float64
 	rowTop   float64
 	bottom   float64
@@ -65,13 +66,19 @@ type drawing struct {
 func newDrawing(way Way, c *Cycle) *drawing {
 	d := &drawing{way: way, c: c, who: c.Shutdown.Instances, right: pictureWidth - margin - labels}
 	d.to = c.Took
+	oldest := time.Duration(0) // of those in hand at the stop
 	for _, r := range c.Requests {
 		if r.Fate != load.Refused {
 			d.to = max(d.to, r.End-c.Term)
 		}
+		if r.End > c.Term {
+			oldest = min(oldest, r.Begin-c.Term)
+		}
 	}
 	d.to += d.to/40 + 5*time.Millisecond
-	d.from = -min(c.Term, max(d.to/3, 200*time.Millisecond))
+	d.from = -min(c.Term, max(d.to/3, 200*time.Millisecond, min(-oldest+100*time.Millisecond, d.to)))
+	d.width = d.columnWidth()
+	d.from = d.from.Truncate(d.width) // no column is cut
 	longest := 6
 	for _, x := range d.who {
 		longest = max(longest, len(x.Name))
@@ -151,14 +158,14 @@ func (d *drawing) columnWidth() time.Duration {
 }
 
 // columns counts the requests by the moment at which they were sent. One slice begins with the stop: none has it inside.
-func (d *drawing) columns(width time.Duration) (map[int]*column, int) {
+func (d *drawing) columns() (map[int]*column, int) {
 	all, most := map[int]*column{}, 1
 	for _, r := range d.c.Requests {
 		at := r.Begin - d.c.Term
 		if at < d.from || at >= d.to {
 			continue
 		}
-		i := int(math.Floor(float64(at) / float64(width)))
+		i := int(math.Floor(float64(at) / float64(d.width)))
 		if all[i] == nil {
 			all[i] = &column{}
 		}
@@ -181,11 +188,10 @@ func (d *drawing) load() {
 	d.text(margin, loadTop-36, fmt.Sprintf(`fill="%s" font-weight="600"`, inkColor),
 		"Requests, by the moment at which they were sent, and what became of them")
 	d.line(d.left, bottom, d.right, bottom, fmt.Sprintf(`stroke="%s"`, faintColor))
-	width := d.columnWidth()
-	all, most := d.columns(width)
+	all, most := d.columns()
 	for _, i := range slices.Sorted(maps.Keys(all)) {
 		c := all[i]
-		from, to := d.x(time.Duration(i)*width), d.x(time.Duration(i+1)*width)
+		from, to := d.x(time.Duration(i)*d.width), d.x(time.Duration(i+1)*d.width)
 		y := float64(bottom)
 		for _, part := range []struct {
 			n     int
@@ -199,7 +205,7 @@ func (d *drawing) load() {
 		}
 	}
 	d.text(d.left-8, loadTop+12, fmt.Sprintf(`text-anchor="end" fill="%s" font-size="11"`, faintColor),
-		fmt.Sprintf("%.0f/s", float64(most)/width.Seconds()))
+		fmt.Sprintf("%.0f/s", float64(most)/d.width.Seconds()))
 }
 
 // kind is how a stretch of an instance's life is drawn.

@@ -88,7 +88,7 @@ func (c *Cycle) lossesText(w io.Writer) {
 	const most = 8
 	var lost []load.Request
 	for _, r := range c.Requests {
-		if r.Begin >= c.From && (r.Fate == load.Lost || r.Fate == load.Refused && r.End <= c.Term) {
+		if r.Counts(c.From, c.Term) && (r.Fate == load.Lost || r.Fate == load.Refused && r.End <= c.Term) {
 			lost = append(lost, r)
 		}
 	}
