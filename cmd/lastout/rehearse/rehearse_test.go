@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -280,7 +281,7 @@ func TestSeed(t *testing.T) {
 
 func TestGroups(t *testing.T) {
 	tr := &tree{Tree: Tree{Instances: []Instance{
-		{Name: "db", Role: ordering.Service},
+		{Name: "db", Role: ordering.Service, Signal: syscall.SIGINT},
 		{Name: "edge", Role: ordering.Gateway},
 		{Name: "api", Role: ordering.Worker},
 		{Name: "migrate", Role: ordering.Task},
@@ -296,8 +297,13 @@ func TestGroups(t *testing.T) {
 		}
 		return strings.Join(all, ", then ")
 	}
-	if got := names(Naive); got != "db edge api migrate" {
-		t.Errorf("naive: %s", got)
+	for way, want := range map[Way]syscall.Signal{Naive: syscall.SIGTERM, AtOnce: syscall.SIGINT} {
+		if got := names(way); got != "db edge api migrate" {
+			t.Errorf("%s: %s", way, got)
+		}
+		if got := tr.groups(way)[0][0].Signal; got != want {
+			t.Errorf("%s: db gets %v", way, got)
+		}
 	}
 	if got := names(WorkersFirst); got != "api migrate, then edge, then db" {
 		t.Errorf("workers first: %s", got)

@@ -76,7 +76,7 @@ func newDrawing(way Way, c *Cycle) *drawing {
 		}
 	}
 	d.to += d.to/40 + 5*time.Millisecond
-	d.from = -min(c.Term, max(d.to/3, 200*time.Millisecond, min(-oldest+100*time.Millisecond, d.to)))
+	d.from = -min(c.Term, max(d.to/3, 20*time.Millisecond, min(-oldest+100*time.Millisecond, d.to)))
 	d.width = d.columnWidth()
 	d.from = d.from.Truncate(d.width) // no column is cut
 	longest := 6
