@@ -22,8 +22,8 @@ func (p *program) rehearseCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "rehearse",
 		Usage: "start the tree, put load on a URL, shut it down in the middle of it, and count what was lost",
-		Description: "Exit code 0: everything that had got in was answered; 1: something was lost, or there was nothing to lose.\n" +
-			"lastout help rehearse says what counts as what.",
+		Description: "Exit code 0: everything that had got in was answered; 1: something was lost, or there was nothing\n" +
+			"to lose. lastout help rehearse says what counts as what.",
 		Flags: slices.Concat([]cli.Flag{
 			configFlag(), profileFlag(),
 			textFlag("url", "send the load to `URL`, which a gateway of the tree serves; needed"),

@@ -92,7 +92,8 @@ func (t *Tally) Clean() bool { return t.Lost == 0 && t.Failed == 0 && t.InHand >
 
 // Text writes the tally for a person.
 func (t *Tally) Text(w io.Writer) {
-	fmt.Fprintf(w, "%d requests; %d were in hand when the stop began, %d answers came after it\n", t.Sent, t.InHand, t.After)
+	fmt.Fprintf(w, "%d requests; %d were in hand when the stop began, %d answers came after it\n",
+		t.Sent, t.InHand, t.After)
 	line := func(n int, what, says string) { fmt.Fprintf(w, "  %-9s %6d   %s\n", what, n, says) }
 	line(t.Answered, "answered", "the whole answer arrived")
 	line(t.Refused, "refused", "came after the door was shut: no connection, not a byte sent")
@@ -116,7 +117,8 @@ func (t *Tally) Text(w io.Writer) {
 		}
 	}
 	if t.PreconnectsOpened > 0 {
-		fmt.Fprintf(w, "  %d connections never carried a byte; the server ended %d of them\n", t.PreconnectsOpened, t.PreconnectsEnded)
+		fmt.Fprintf(w, "  %d connections never carried a byte; the server ended %d of them\n",
+			t.PreconnectsOpened, t.PreconnectsEnded)
 	}
 	if t.InHand == 0 {
 		fmt.Fprintln(w, "nothing was in hand when the stop began: this proves nothing")

@@ -132,8 +132,8 @@ func (t *tree) lives(x Instance) bool {
 	return s != "" && s.Alive() && s != supervisor.Remains
 }
 
-// signal sends an instance its signal. The process is held by a descriptor (pidfd_open(2)) and looked at before, so that
-// a number that was given to somebody else meanwhile does no harm: a child of lastout is the one that the journal named.
+// signal sends an instance its signal. The process is held by a descriptor (pidfd_open(2)) and looked at before, so
+// that a number that was given to somebody else meanwhile does no harm: as a child of lastout it is the one meant.
 func (t *tree) signal(x Instance) error {
 	t.mu.Lock()
 	lives, pid := t.lives(x), t.pids[x.Name]

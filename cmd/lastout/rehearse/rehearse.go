@@ -33,7 +33,7 @@ type Result struct {
 	Seed   uint64     `json:"seed"`
 	Total  load.Tally `json:"requests"` // of all cycles
 	Cycles []*Cycle   `json:"cycles"`
-	Kept   string     `json:"kept,omitempty"` // where the journal, report, output and requests of the first cycle that lost are
+	Kept   string     `json:"kept,omitempty"` // the folder of the first cycle that lost something
 
 	Shown *Cycle `json:"-"` // the one to look at: the first that lost, else the last
 }

@@ -25,7 +25,7 @@ import (
 
 const ms = time.Millisecond
 
-// cycle is one in which a gateway drained and two workers left; the stop was at 1000 ms by the load's clock and at 5000 ms
+// cycle is one in which a gateway drained and a worker left; the stop was at 1000 ms by the load's clock and at 5000 ms
 // by the journal's.
 func cycle(requests ...load.Request) *Cycle {
 	at := func(d time.Duration) *supervisor.Instant { return new(5000*ms + d) }
@@ -80,11 +80,13 @@ func picture(t *testing.T, way Way, c *Cycle) string {
 
 func TestDraw(t *testing.T) {
 	svg := picture(t, Lastout, cycle(
-		request(-50*ms, 100*ms, load.Answered, ""), request(20*ms, 30*ms, load.Lost, "cut"), request(100*ms, 390*ms, load.Refused, "door"),
+		request(-50*ms, 100*ms, load.Answered, ""), request(20*ms, 30*ms, load.Lost, "cut"),
+		request(100*ms, 390*ms, load.Refused, "door"),
 	))
 	for _, want := range []string{
 		"1 of 3 requests were lost", "Taken down by lastout in 400ms", "w&lt;1&gt;: serves", "w&lt;1&gt;: was told to leave",
-		"edge: is drained", "edge: SIGKILL, 40ms", "<title>1 lost</title>", "<title>1 answered</title>", ">SIGTERM<", ">390ms<",
+		"edge: is drained", "edge: SIGKILL, 40ms", "<title>1 lost</title>", "<title>1 answered</title>",
+		">SIGTERM<", ">390ms<",
 	} {
 		if !strings.Contains(svg, want) {
 			t.Errorf("the picture has no %q:\n%s", want, svg)
@@ -100,7 +102,9 @@ func TestDrawByHand(t *testing.T) {
 	c := cycle(request(-50*ms, 100*ms, load.Answered, ""))
 	c.ByHand = map[string]time.Duration{"w<1>": 100 * ms}
 	svg := picture(t, WorkersFirst, c)
-	for _, want := range []string{"Nothing was lost", "by hand, workers first,", "w&lt;1&gt;: was told to leave, and finishes, 200ms", ">stop<"} {
+	for _, want := range []string{
+		"Nothing was lost", "by hand, workers first,", "w&lt;1&gt;: was told to leave, and finishes, 200ms", ">stop<",
+	} {
 		if !strings.Contains(svg, want) {
 			t.Errorf("the picture has no %q:\n%s", want, svg)
 		}
@@ -125,7 +129,9 @@ func TestDrawExtremes(t *testing.T) {
 
 // No slice of time has the stop inside: what was sent before it and after it is never in one column.
 func TestColumns(t *testing.T) {
-	d := newDrawing(Lastout, cycle(request(-ms, 5*ms, load.Answered, ""), request(0, ms, load.Lost, ""), request(ms, 2*ms, load.Refused, "")))
+	d := newDrawing(Lastout, cycle(
+		request(-ms, 5*ms, load.Answered, ""), request(0, ms, load.Lost, ""), request(ms, 2*ms, load.Refused, ""),
+	))
 	all, most := d.columns()
 	if *all[-1] != (column{answered: 1}) || *all[0] != (column{lost: 1, refused: 1}) || most != 2 {
 		t.Errorf("columns %v %v, at most %d", all[-1], all[0], most)
@@ -270,7 +276,8 @@ func TestSeed(t *testing.T) {
 		return all
 	}
 	one := plans(1)
-	if !slices.Equal(one, plans(1)) || slices.Equal(one, plans(2)) || len(slices.Compact(slices.Sorted(slices.Values(one)))) < 15 {
+	different := len(slices.Compact(slices.Sorted(slices.Values(one))))
+	if !slices.Equal(one, plans(1)) || slices.Equal(one, plans(2)) || different < 15 {
 		t.Errorf("moments %v", one)
 	}
 	fixed := Options{Plan: Plan{After: ms}}
@@ -327,7 +334,7 @@ func TestParent(t *testing.T) {
 func TestNoLastout(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "lastout")
 	for name, test := range map[string]struct{ script, want string }{
-		"ends":      {"echo no idea; exit 7", "lastout ended before the tree was up: exit status 7\nthe last it said:\nno idea"},
+		"ends":      {"echo no idea; exit 7", "ended before the tree was up: exit status 7\nthe last it said:\nno idea"},
 		"no report": {"echo nonsense >&3; read forever <&3", "cannot follow the journal"},
 	} {
 		if err := os.WriteFile(program, []byte("#!/bin/sh\n"+test.script+"\n"), 0o755); err != nil {

@@ -157,7 +157,8 @@ func (d *drawing) columnWidth() time.Duration {
 	return (d.to-d.from)/time.Duration(min(max(n/perColumn, fewColumns), mostColumns)) + 1
 }
 
-// columns counts the requests by the moment at which they were sent. One slice begins with the stop: none has it inside.
+// columns counts the requests by the moment at which they were sent. One slice begins with the stop, so that none has it
+// inside.
 func (d *drawing) columns() (map[int]*column, int) {
 	all, most := map[int]*column{}, 1
 	for _, r := range d.c.Requests {
@@ -252,8 +253,10 @@ func kindOf(s supervisor.State) (kind, bool) {
 
 // rows draws a bar for each instance, in the order they left.
 func (d *drawing) rows() {
-	d.text(margin, d.rowTop-12, fmt.Sprintf(`fill="%s" font-weight="600"`, inkColor), "Who did what, in the order they left")
-	d.text(pictureWidth-margin, d.rowTop-12, fmt.Sprintf(`fill="%s" font-size="11" text-anchor="end"`, faintColor), "left after")
+	d.text(margin, d.rowTop-12, fmt.Sprintf(`fill="%s" font-weight="600"`, inkColor),
+		"Who did what, in the order they left")
+	d.text(pictureWidth-margin, d.rowTop-12, fmt.Sprintf(`fill="%s" font-size="11" text-anchor="end"`, faintColor),
+		"left after")
 	y := d.rowTop
 	for i, x := range d.who {
 		if i == mostRows {

@@ -232,7 +232,8 @@ func (t *tree) up(ctx context.Context, bound time.Duration) error {
 	case errors.Is(err, errEnded):
 		return fmt.Errorf("lastout ended before the tree was up: %s%s", t.cmd.ProcessState, t.failures())
 	case errors.Is(err, errLong):
-		return fmt.Errorf("the tree was not up within %s: not ready: %s", report.Duration(bound), strings.Join(t.missing(), ", "))
+		return fmt.Errorf("the tree was not up within %s: not ready: %s",
+			report.Duration(bound), strings.Join(t.missing(), ", "))
 	}
 	return err
 }
