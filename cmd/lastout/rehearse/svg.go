@@ -321,8 +321,11 @@ func (d *drawing) axis() {
 		x := d.x(t)
 		d.line(x, y, x, y+5, fmt.Sprintf(`stroke="%s"`, faintColor))
 		label := fmt.Sprintf("%gs", t.Seconds())
-		if t == 0 {
+		switch {
+		case t == 0:
 			label = "0"
+		case step < 10*time.Millisecond:
+			label = fmt.Sprintf("%dms", t.Milliseconds())
 		}
 		d.text(x, y+18, fmt.Sprintf(`text-anchor="middle" fill="%s" font-size="11"`, faintColor), label)
 	}
@@ -349,9 +352,14 @@ func (d *drawing) marks() {
 	x, bottom := d.x(0), d.bottom-24
 	d.line(x, loadTop-24, x, bottom, fmt.Sprintf(`stroke="%s" stroke-width="1.5" stroke-dasharray="5 3"`, stopColor))
 	d.text(x+5, loadTop-13, fmt.Sprintf(`fill="%s" font-weight="600"`, stopColor), name)
+	const wide = 190 // of both labels
+	side, gap := "end", -5.0
+	if d.x(d.c.Took)-x < wide {
+		side, gap = "start", 5
+	}
 	x = d.x(d.c.Took)
 	d.line(x, loadTop-24, x, bottom, fmt.Sprintf(`stroke="%s" stroke-dasharray="2 3"`, inkColor))
-	d.text(x-5, loadTop-13, fmt.Sprintf(`fill="%s" text-anchor="end"`, inkColor), "the tree has gone")
+	d.text(x+gap, loadTop-13, fmt.Sprintf(`fill="%s" text-anchor="%s"`, inkColor, side), "the tree has gone")
 }
 
 // legend explains the colours that are there.
