@@ -124,6 +124,13 @@ func TestBudgetTooShort(t *testing.T) {
 	if by := settling.SettleBy(2, 300*ms); by != 500*ms { // a sixth of 1200
 		t.Errorf("settling ends at %s", by)
 	}
+	inviting := g.Budget(l, []Cost{{}, {}, {PreStop: 400 * ms, Invite: 800 * ms, Steps: 1200 * ms}}, everybody)
+	if by := inviting.PreStopBy(2, 300*ms); by != 500*ms { // a sixth of 1200
+		t.Errorf("the pre_stop hook ends at %s", by)
+	}
+	if by := inviting.InviteBy(2, 500*ms); by != 900*ms { // two fifths of the 1000 that are left
+		t.Errorf("the invitation ends at %s", by)
+	}
 	if part := g.Budget(Limits{Timeout: 4000 * ms, Reserve: 2000 * ms, Before: 500 * ms, Delay: 1000 * ms}, cost,
 		everybody).Announce(); part != 1000*ms {
 		t.Errorf("announce is cut to %s", part)

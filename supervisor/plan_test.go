@@ -58,6 +58,24 @@ path 20s: db/leave 15s
 announce 2s, bound 40s, squeezed false
 `,
 		},
+		"drains": {
+			`jobs worker drain=signal:20,exit,timeout:20s,settle:9s hooks=pre_stop:1s
+edge gateway needs=jobs drain=quiesce,quiet,timeout:30s,settle:5s hooks=pre_drain:2s
+idle gateway needs=jobs drain=timeout:30s
+tree timeout=none linger=3s after=1s`, `
+start 1: jobs
+start 2: edge idle
+stop 1: edge/drain x1 32s <- 
+stop 1: idle/drain x1 0s <- 
+stop 2: jobs/leave x1 36s <- edge/drain idle/drain
+stop 3: edge/leave x1 20s <- jobs/leave edge/drain
+stop 3: idle/leave x1 15s <- jobs/leave idle/drain
+path 0s: edge/drain 32s
+path 32s: jobs/leave 36s
+path 1m8s: edge/leave 20s
+announce 0s, bound 1m36s, squeezed false
+`,
+		},
 		"passed through": {
 			`db service
 migrate task needs=db

@@ -153,12 +153,11 @@ func (m *Machine) close() {
 	s := &m.shutdown
 	m.enterPhase(Closing, "")
 	room := max(0, s.ends-m.now)
-	most := room // for all but the after_shutdown hook
+	m.beginLinger(room - min(m.opts.After, room/4))
+	sweep := min(room, 2*m.opts.Reserve)
 	if m.opts.After > 0 {
-		most -= room / 4
+		sweep = min(sweep, room-room/4)
 	}
-	m.beginLinger(most)
-	sweep := min(most, 2*m.opts.Reserve)
 	s.killBy, s.sweepBy = m.after(min(room/2, sweep/2)), m.after(sweep)
 	s.countBy = s.sweepBy - (s.sweepBy-s.killBy)/4
 	if m.level == Forced {

@@ -293,9 +293,10 @@ func (w *witness) checkDrainDone(r *run, what string) {
 	begins := gateway && d.Quiesce || d.Invite != supervisor.Invite{} || d.Until != supervisor.UntilNothing
 	switch {
 	case !begins: // a quiesce is for gateways alone
+	case !b.began && w.lateness >= d.Timeout: // a hook before it that came late took all of its time
 	case !b.began:
 		w.failf("drain: %s although %s was not drained", what, w.name(r.inst))
-	case w.now+w.lateness >= b.from+d.Timeout: // a hook before it that came late took of its time
+	case w.now+w.lateness >= b.from+d.Timeout: // or some of it
 	case gateway && d.Quiesce && !b.quiesced, d.Invite != supervisor.Invite{} && !b.invited,
 		d.Until != supervisor.UntilNothing && !b.answered:
 		w.failf("drain: %s although %s drains for %v of %v: %+v", what, w.name(r.inst), w.now-b.from, d.Timeout, *b)
@@ -350,7 +351,7 @@ func (w *witness) checkLinger() {
 	case w.said != supervisor.Orderly:
 	case w.linger.came != (most > 0):
 		w.failf("linger: it lingered: %v, configured is %v", w.linger.came, most)
-	case w.linger.came && !w.linger.over && stays < most && !w.plan.squeezed():
+	case w.linger.came && !w.linger.over && stays+w.lateness < most && !w.plan.squeezed():
 		w.failf("linger: it is over after %v of %v, and bytes are still owed", stays, most)
 	}
 }

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -96,11 +97,20 @@ func (m *Machine) sayHeld() {
 			by = max(by, m.overBy(i))
 		}
 	}
-	r.Bound, r.Cause = Forever, strings.Join(whatFor, "; ")
+	r.Bound, r.Cause = Forever, aFew(whatFor)
 	if by != never {
 		r.Bound = by - m.now
 	}
 	m.say(r)
+}
+
+// aFew joins what is said of the first few; people do not read of more.
+func aFew(said []string) string {
+	const most = 3
+	if len(said) > most {
+		said = append(said[:most:most], fmt.Sprintf("and %d more", len(said)-most))
+	}
+	return strings.Join(said, "; ")
 }
 
 // overBy is when what an instance is at in a shutdown will be over at the latest.

@@ -172,6 +172,33 @@ func TestDescribe(t *testing.T) {
 			zerolog.InfoLevel, "waiting for a, b, for 3.00s more at most",
 		},
 		{
+			r{
+				Kind: supervisor.KindWaiting, After: []string{"api.1"}, Bound: 3 * time.Second,
+				Cause: "api.1 drains: waits for its connections",
+			},
+			zerolog.InfoLevel, "api.1 drains: waits for its connections, for 3.00s more at most",
+		},
+		{
+			r{Kind: supervisor.KindQuiesce, Step: 1, Cause: "SYN filter on 2 listeners"},
+			zerolog.InfoLevel, "new connections to api.1: SYN filter on 2 listeners",
+		},
+		{
+			r{Kind: supervisor.KindInvite, Signal: 3, Bound: time.Second},
+			zerolog.InfoLevel, "api.1 is invited to finish by SIGQUIT, 1.00s at most",
+		},
+		{
+			r{Kind: supervisor.KindInvite, HookRun: 7},
+			zerolog.InfoLevel, "api.1 is invited to finish by its drain command",
+		},
+		{
+			r{Kind: supervisor.KindCut, Cause: "SIGKILL", Connections: []supervisor.Connection{{Peer: "192.0.2.1:4711"}}},
+			zerolog.WarnLevel, "1 connection of api.1 cut off (SIGKILL): 192.0.2.1:4711",
+		},
+		{
+			r{Kind: supervisor.KindState, From: supervisor.Drained, State: supervisor.Settling, Bound: time.Second},
+			zerolog.InfoLevel, "api.1 settles, 1.00s at most",
+		},
+		{
 			r{Kind: supervisor.KindPhase, Phase: supervisor.Announcing, Cause: "SIGTERM", Bound: supervisor.Forever},
 			zerolog.InfoLevel, "shutting down (SIGTERM)",
 		},

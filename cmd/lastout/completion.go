@@ -65,6 +65,8 @@ func wordsOf(app *cli.App) []verbWords {
 		switch c.Name {
 		case "help":
 			v.args = append(help.Topics(), verbs(app.Commands)...)
+			slices.Sort(v.args)
+			v.args = slices.Compact(v.args) // rehearse is both
 		case "completion":
 			v.args = []string{"bash", "zsh", "fish"}
 		case "verify":
@@ -82,7 +84,7 @@ func verbOf(c *cli.Command, path ...string) verbWords {
 	v := verbWords{path: path, usage: c.Usage}
 	for _, f := range c.Flags {
 		doc, ok := f.(cli.DocGenerationFlag)
-		if !ok {
+		if seen, hides := f.(cli.VisibleFlag); !ok || hides && !seen.IsVisible() {
 			continue
 		}
 		w := flagWords{value: doc.TakesValue()}

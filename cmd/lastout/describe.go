@@ -24,6 +24,19 @@ func describe(r supervisor.Report) (zerolog.Level, string) {
 		return zerolog.InfoLevel, fmt.Sprintf("%s gets %s%s", whom, signame.Of(r.Signal), within(r))
 	case supervisor.KindCommand:
 		return zerolog.InfoLevel, fmt.Sprintf("%s is told to leave by its stop command%s", r.Instance, within(r))
+	case supervisor.KindQuiesce:
+		if r.Step == 0 {
+			return zerolog.DebugLevel, "new connections to " + r.Instance + " are to be turned away" + within(r)
+		}
+		return zerolog.InfoLevel, "new connections to " + r.Instance + because(r)
+	case supervisor.KindInvite:
+		how := "its drain command"
+		if r.Signal != 0 {
+			how = signame.Of(r.Signal)
+		}
+		return zerolog.InfoLevel, fmt.Sprintf("%s is invited to finish by %s%s", r.Instance, how, within(r))
+	case supervisor.KindCut:
+		return zerolog.WarnLevel, describeCut(r)
 	case supervisor.KindKill:
 		return zerolog.WarnLevel, r.Instance + " gets SIGKILL" + because(r)
 	case supervisor.KindExit:
@@ -40,7 +53,7 @@ func describe(r supervisor.Report) (zerolog.Level, string) {
 	case supervisor.KindFree:
 		return zerolog.DebugLevel, describeFree(r)
 	case supervisor.KindWaiting:
-		return zerolog.InfoLevel, fmt.Sprintf("waiting for %s%s", names(r.After), stillFor(r))
+		return zerolog.InfoLevel, describeWaiting(r)
 	case supervisor.KindPhase:
 		return describePhase(r)
 	case supervisor.KindLevel:
@@ -67,6 +80,8 @@ func describeState(r supervisor.Report) (zerolog.Level, string) {
 		return zerolog.InfoLevel, r.Instance + " drains" + within(r)
 	case supervisor.Drained:
 		return zerolog.InfoLevel, r.Instance + " is drained" + because(r)
+	case supervisor.Settling:
+		return zerolog.InfoLevel, r.Instance + " settles" + within(r)
 	case supervisor.Remains:
 		return zerolog.InfoLevel, r.Instance + " ended and left descendants behind; they leave at its turn"
 	case supervisor.Done:
@@ -86,6 +101,22 @@ func describeState(r supervisor.Report) (zerolog.Level, string) {
 		return zerolog.DebugLevel, fmt.Sprintf("%s: %s -> %s%s", r.Instance, r.From, r.State, because(r))
 	}
 	return zerolog.WarnLevel, fmt.Sprintf("%s: unknown state %q", r.Instance, r.State)
+}
+
+func describeCut(r supervisor.Report) string {
+	list := make([]string, len(r.Connections))
+	for i, c := range r.Connections {
+		list[i] = c.Peer
+	}
+	return fmt.Sprintf("%s of %s cut off (%s): %s", count(len(list), "connection"), r.Instance, r.Cause, names(list))
+}
+
+// describeWaiting says who is waited for; where it is one, and it is known for what he waits himself, that is enough.
+func describeWaiting(r supervisor.Report) string {
+	if len(r.After) == 1 && r.Cause != "" {
+		return r.Cause + stillFor(r)
+	}
+	return "waiting for " + names(r.After) + stillFor(r) + because(r)
 }
 
 func describeExit(r supervisor.Report) (zerolog.Level, string) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -23,11 +22,11 @@ func (p *program) rehearseCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "rehearse",
 		Usage: "start the tree, put load on a URL, shut it down in the middle of it, and count what was lost",
-		Description: "Exit code 0: everything that had got in was answered; 1: something was lost, or there was nothing to lose.\n" +
-			"lastout help rehearse says what counts as what.",
+		Description: "Exit code 0: everything that had got in was answered; 1: something was lost, or there was nothing\n" +
+			"to lose. lastout help rehearse says what counts as what.",
 		Flags: slices.Concat([]cli.Flag{
 			configFlag(), profileFlag(),
-			neededFlag("url", "send the load to `URL`, which a gateway of the tree serves"),
+			textFlag("url", "send the load to `URL`, which a gateway of the tree serves; needed"),
 			stopFlag(), intFlag("cycles", 1, "do it `N` times and add up"),
 			textFlag("seed", "of what is random, a `NUMBER`; it is shown, and the same again makes the same choices"),
 		}, loadFlags(), []cli.Flag{
@@ -88,10 +87,13 @@ func (p *program) rehearse(c *cli.Context) error {
 		}
 	}
 	result, err := rehearse.Run(ctx, o)
-	if errors.Is(err, context.Canceled) {
-		return errors.New("broken off; the tree was taken down")
+	if err != nil && ctx.Err() != nil {
+		err = errors.New("broken off; the tree was taken down")
 	}
 	if err != nil {
+		if result.Kept != "" {
+			err = fmt.Errorf("%w\n%s had lost something before; it is kept in %s", err, result.Shown.Name(), result.Kept)
+		}
 		return err
 	}
 	if err := p.showRehearsal(c, result); err != nil {
@@ -106,6 +108,9 @@ func (p *program) rehearse(c *cli.Context) error {
 // rehearsal reads what is wanted from the command line, and who will be started from the configuration.
 func (p *program) rehearsal(c *cli.Context) (rehearse.Options, error) {
 	var o rehearse.Options
+	if c.String("url") == "" {
+		return o, usagef("rehearse needs the URL that takes the load: --url http://127.0.0.1:8080/")
+	}
 	if err := o.Load.Aim(c.String("url")); err != nil {
 		return o, usagef("%v", err)
 	}

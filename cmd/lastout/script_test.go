@@ -20,6 +20,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
+
+	"lastout/cmd/lastout/demo"
 )
 
 // hangs is when something that should have happened counts as never: far above every bound that a script configures.
@@ -42,6 +44,7 @@ var update = flag.Bool("update", false, "write what scripts compare with anew")
 //	precede FILE REGEXP...     no line of one comes before one of the former, in the file
 //	pause                      longer than two presses of a key may be apart to count as one
 //	fetch FILE                 get the page that the gateway whose output this is serves
+//	empty DIR                  no file is in it, or it is not there
 //	nobody                     no process of this script is alive any more
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -51,12 +54,18 @@ func TestScripts(t *testing.T) {
 			env.Vars = append(env.Vars, "TEST_TOKEN="+env.WorkDir, "EXAMPLE="+abs(t, "../../config.example.toml"),
 				"GORACE=atexit_sleep_ms=0")
 			env.Values["lives"] = map[string]*life{}
+			address, release, err := demo.Reserve()
+			if err != nil {
+				return err
+			}
+			env.Defer(release)
+			env.Setenv("ADDRESS", address) // nobody listens there yet
 			return nil
 		},
 		Condition: condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"up": up, "sig": sig, "ends": ends, "exits": exits, "seen": seen, "order": order, "span": span, "nobody": nobody,
-			"precede": precede, "pause": pause, "fetch": fetch,
+			"precede": precede, "pause": pause, "fetch": fetch, "empty": empty,
 		},
 		RequireExplicitExec: true,
 		UpdateScripts:       *update,
@@ -427,6 +436,16 @@ func nobody(ts *testscript.TestScript, neg bool, args []string) {
 			line, _ := os.ReadFile(filepath.Join(filepath.Dir(file), "cmdline"))
 			ts.Fatalf("%s is still there: %q", filepath.Dir(file), line)
 		}
+	}
+}
+
+// empty shows what is left.
+func empty(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: empty DIR")
+	}
+	if files, _ := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "*")); len(files) > 0 {
+		ts.Fatalf("left behind: %s", strings.Join(files, " "))
 	}
 }
 

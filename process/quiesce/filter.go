@@ -9,8 +9,8 @@ import (
 )
 
 // synFilter is a classic BPF program (socket(7), SO_ATTACH_FILTER) that drops a segment with SYN and without ACK and
-// keeps all else. In a filter of a TCP socket the packet begins at the TCP header, over IPv4 and IPv6 alike, whose flags
-// are its byte 13.
+// keeps all else. In a filter of a TCP socket the packet begins at the TCP header, over IPv4 and IPv6 alike, whose
+// flags are its byte 13.
 var synFilter = []unix.SockFilter{
 	{Code: unix.BPF_LD | unix.BPF_B | unix.BPF_ABS, K: 13},
 	{Code: unix.BPF_ALU | unix.BPF_AND | unix.BPF_K, K: 0x12},

@@ -75,8 +75,8 @@ func tryServer(t *testing.T, s server, way Way) {
 	}
 }
 
-// TestPortIsFreeAtOnce: with the duplicates released before and the sentinel closed after the end of a program, its port
-// is free for its next life. It runs alone, for a fork holds all descriptors for a moment.
+// TestPortIsFreeAtOnce: with the duplicates released before and the sentinel closed after the end of a program, its
+// port is free for its next life. It runs alone, for a fork holds all descriptors for a moment.
 func TestPortIsFreeAtOnce(t *testing.T) {
 	for _, s := range []server{{Addr: "127.0.0.1:0"}, {Addr: "[::]:0", Members: 2}, {Addr: "127.0.0.1:0", Held: true}} {
 		for _, way := range Best {

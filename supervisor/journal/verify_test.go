@@ -115,6 +115,23 @@ func (s *story) rest() {
 func TestVerifyGood(t *testing.T) {
 	for name, tell := range map[string]func(*story){
 		"in order": func(s *story) { s.up(); s.down(); s.rest(); s.finish(supervisor.Outcome{}) },
+		"a gateway is invited while its workers serve": func(s *story) {
+			s.up()
+			s.down()
+			s.state("edge", supervisor.Draining, 0)
+			s.say(s.of(supervisor.KindQuiesce, "edge"))
+			s.say(s.of(supervisor.KindInvite, "edge"))
+			s.state("edge", supervisor.Drained, 0)
+			s.tell("api.1", "api.2")
+			s.leaves("api.1", "api.2")
+			s.state("edge", supervisor.Settling, 0)
+			s.tell("edge")
+			s.leaves("edge")
+			s.say(s.of(supervisor.KindCut, "edge"))
+			s.tell("db")
+			s.leaves("db")
+			s.finish(supervisor.Outcome{})
+		},
 		"killed and lost": func(s *story) {
 			s.up()
 			s.down()

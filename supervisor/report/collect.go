@@ -102,7 +102,8 @@ func (c *collector) addWhole(r supervisor.Report) {
 	case supervisor.KindFinish:
 		s.Outcome = r.Outcome
 	case supervisor.KindState, supervisor.KindSignal, supervisor.KindCommand, supervisor.KindKill, supervisor.KindExit,
-		supervisor.KindGone, supervisor.KindLost, supervisor.KindRetry, supervisor.KindWaiting, supervisor.KindPhase:
+		supervisor.KindGone, supervisor.KindLost, supervisor.KindRetry, supervisor.KindWaiting, supervisor.KindPhase,
+		supervisor.KindQuiesce, supervisor.KindInvite, supervisor.KindCut:
 	}
 }
 
@@ -118,6 +119,8 @@ func (c *collector) addInstance(x *subject, r supervisor.Report) {
 		})
 	case supervisor.KindCommand:
 		x.Asked = append(x.Asked, Ask{At: r.At, Step: r.Step, Name: "command", Command: true, Bound: finite(r.Bound)})
+	case supervisor.KindQuiesce, supervisor.KindInvite, supervisor.KindCut:
+		x.addDrain(r)
 	case supervisor.KindKill:
 		x.Killed = &Kill{At: r.At, Cause: r.Cause}
 	case supervisor.KindExit:

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -116,6 +117,41 @@ func orderly() []supervisor.Report {
 	return s.reports
 }
 
+// drains is a gateway that is quiesced and invited, and leaves no sooner than it must, so that connections are cut off.
+func drains() []supervisor.Report {
+	s := &story{}
+	edge := func(r supervisor.Report) {
+		r.Process, r.Instance = "edge", "edge"
+		s.say(r)
+	}
+	s.phase(supervisor.Announcing, "SIGTERM", 25*time.Second)
+	s.phase(supervisor.Walking, "", 0)
+	s.free("edge", "drain")
+	s.state("edge", supervisor.Ready, supervisor.Draining)
+	edge(supervisor.Report{Kind: supervisor.KindQuiesce, Bound: 1250 * ms})
+	s.after(20 * ms)
+	edge(supervisor.Report{Kind: supervisor.KindQuiesce, Step: 1, Cause: "SYN filter on 2 listeners"})
+	edge(supervisor.Report{Kind: supervisor.KindInvite, Signal: syscall.SIGQUIT, Bound: 3 * time.Second})
+	s.after(3*time.Second).state("edge", supervisor.Draining, supervisor.Drained)
+	s.free("api", "leave", "edge")
+	s.leaves("api", 300*ms)
+	s.free("edge", "leave", "api")
+	s.state("edge", supervisor.Drained, supervisor.Settling)
+	s.after(time.Second).tell("edge", syscall.SIGTERM, time.Second)
+	s.after(time.Second).kill("edge", "still there 1s after it was told")
+	edge(supervisor.Report{
+		Kind: supervisor.KindCut, State: supervisor.Killing, Step: 1, Cause: "SIGKILL",
+		Connections: slices.Repeat([]supervisor.Connection{
+			{Peer: "192.0.2.1:40112", Port: 443, Age: 90 * time.Second, In: 512, Out: 70_000, Last: 1500 * ms},
+		}, 22),
+	})
+	s.exit("edge", supervisor.Exit{Signal: syscall.SIGKILL}, true, 0)
+	s.gone("edge", supervisor.Killing, supervisor.Stopped)
+	s.phase(supervisor.Closing, "", 0)
+	s.finish(supervisor.Outcome{Code: 3, Class: 3, Cause: "SIGTERM", Killed: []string{"edge"}})
+	return s.reports
+}
+
 // stubborn is a worker that ignores its signal, one that died before its turn, and a gateway that waits for both.
 func stubborn() []supervisor.Report {
 	s := &story{}
@@ -189,7 +225,7 @@ func crowd() []supervisor.Report {
 }
 
 var stories = map[string]func() []supervisor.Report{
-	"orderly": orderly, "stubborn": stubborn, "unkillable": unkillable, "crowd": crowd,
+	"orderly": orderly, "drains": drains, "stubborn": stubborn, "unkillable": unkillable, "crowd": crowd,
 	"nobody": func() []supervisor.Report {
 		s := &story{}
 		s.phase(supervisor.Announcing, "SIGTERM", 30*time.Second)

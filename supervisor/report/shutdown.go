@@ -40,6 +40,9 @@ type Instance struct {
 	Turn    *supervisor.Instant `json:"turn,omitempty"`     // when it might leave; nil: it left before its turn came
 	FreedBy []string            `json:"freed_by,omitempty"` // the last whom it waited for; none: it waited for nobody
 	Drain   *Turn               `json:"drain,omitempty"`    // the same of its drain, where it had one
+	Quiesce *Quiesce            `json:"quiesce,omitempty"`  // how new connections were turned away
+	Invited *Ask                `json:"invited,omitempty"`  // how it was asked to finish before it was told to leave
+	Cut     []Cut               `json:"cut,omitempty"`      // connections that were cut off
 	Asked   []Ask               `json:"asked,omitempty"`    // how it was told to leave, in order
 	Exit    *End                `json:"exit,omitempty"`     // how its main process ended
 	Killed  *Kill               `json:"killed,omitempty"`
@@ -56,6 +59,20 @@ type Instance struct {
 type Turn struct {
 	At      supervisor.Instant `json:"at"`
 	FreedBy []string           `json:"freed_by,omitempty"`
+}
+
+// Quiesce is when new connections were to be turned away, and when and how they were.
+type Quiesce struct {
+	At   supervisor.Instant  `json:"at"`
+	Done *supervisor.Instant `json:"done,omitempty"` // nil: its drain ended before
+	How  string              `json:"how,omitempty"`
+}
+
+// Cut is connections that were cut off together.
+type Cut struct {
+	At          supervisor.Instant      `json:"at"`
+	Cause       string                  `json:"cause"` // by whom
+	Connections []supervisor.Connection `json:"connections"`
 }
 
 // Ask is one way in which an instance was told to leave.

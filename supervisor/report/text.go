@@ -36,6 +36,7 @@ func (s *Shutdown) Text(w io.Writer, width int, color bool) {
 	}
 	s.writeCritical(&b)
 	s.writeForce(&b, p)
+	s.writeCut(&b, p)
 	s.writeFooter(&b, p)
 	io.WriteString(w, b.String())
 }

@@ -62,9 +62,12 @@ func (x *Instance) how() string {
 	return text
 }
 
-// asked lists the ways an instance was told to leave: "TERM, rest TERM, KILL".
+// asked lists the ways an instance was asked to finish and told to leave: "invited by QUIT, TERM, rest TERM, KILL".
 func (x *Instance) asked() string {
 	var words []string
+	if x.Invited != nil {
+		words = append(words, "invited by "+strings.TrimPrefix(x.Invited.Name, "SIG"))
+	}
 	for _, a := range x.Asked {
 		word := strings.TrimPrefix(a.Name, "SIG")
 		if a.Rest {

@@ -284,7 +284,7 @@ func TestTurnstile(t *testing.T) {
 
 // The port that is reserved is free for a program that shares it, and for nobody else.
 func TestReserve(t *testing.T) {
-	address, release, err := reserve()
+	address, release, err := Reserve()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -53,6 +53,7 @@ func Gateway(ctx context.Context, o GatewayOptions) error {
 		if err != nil {
 			return fmt.Errorf("cannot open control socket: %w", err)
 		}
+		defer control.Close() // removes its file
 		mux := http.NewServeMux()
 		mux.HandleFunc("POST /drain", g.serveDrain)
 		go http.Serve(control, mux)

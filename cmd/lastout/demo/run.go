@@ -50,6 +50,9 @@ func (r *Result) Clean() bool {
 	return last.Ledger.Clean() && last.Code == 0
 }
 
+// ways are those that are shown. The demonstration's programs leave at SIGTERM, so it is their own signal, too.
+var ways = []rehearse.Way{rehearse.Naive, rehearse.WorkersFirst, rehearse.Lastout}
+
 // workers is how many workers the demonstration has.
 const workers = 3
 
@@ -93,7 +96,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	fmt.Fprintf(o.Out, "a gateway and %d workers; a request every %v, each answer takes %v; a worker works on %d at once\n",
 		workers, o.Every, o.Delay, places)
 	r := &Result{}
-	for _, way := range rehearse.Ways {
+	for _, way := range ways {
 		own := filepath.Join(dir, string(way))
 		if err := os.Mkdir(own, 0o755); err != nil {
 			return nil, err
@@ -109,7 +112,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 
 // show takes the tree down in one way.
 func show(ctx context.Context, o Options, way rehearse.Way, dir string) (*Shown, *report.Shutdown, error) {
-	address, release, err := reserve()
+	address, release, err := Reserve()
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot reserve a port: %w", err)
 	}
@@ -170,9 +173,9 @@ func whole(id string, resp *http.Response, n int64) error {
 	return nil
 }
 
-// reserve finds a free port and holds it: by a socket that is bound and never listens. The gateway binds to it all the
+// Reserve finds a free port and holds it: by a socket that is bound and never listens. The gateway binds to it all the
 // same, for both have SO_REUSEPORT (socket(7)), and nobody else of another user can.
-func reserve() (address string, release func(), err error) {
+func Reserve() (address string, release func(), err error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return "", nil, err

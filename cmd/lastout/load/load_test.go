@@ -59,9 +59,13 @@ func answer(header, body string) func(net.Conn) {
 
 const (
 	good     = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n"
+	bad      = "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n"
 	chunked  = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
 	patience = 20 * time.Second
 )
+
+// reset makes the close to come a reset (socket(7), SO_LINGER).
+func reset(c net.Conn) { c.(*net.TCPConn).SetLinger(0) }
 
 // What a client sees of a server that misbehaves is a loss, in each way; only what never had a connection is refused.
 func TestFates(t *testing.T) {
@@ -75,13 +79,13 @@ func TestFates(t *testing.T) {
 		"announced":         {answer("HTTP/1.1 103 Early Hints\r\n\r\n"+good, "abcd"), Answered, ""},
 		"in chunks":         {answer(chunked, "4\r\nabcd\r\n0\r\n\r\n"), Answered, ""},
 		"without length":    {answer("HTTP/1.1 200 OK\r\n", "abcd"), Answered, ""},
-		"error":             {answer("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n", ""), Lost, "answered 502 Bad Gateway"},
+		"error":             {answer(bad, ""), Lost, "answered 502 Bad Gateway"},
 		"truncated":         {answer(good, "ab"), Lost, "answer broke off"},
 		"truncated chunks":  {answer(chunked, "4\r\nabcd\r\n"), Lost, "answer broke off"},
 		"truncated header":  {answer("HTTP/1.1 200 OK\r\nContent-", ""), Lost, "answer broke off"},
 		"closed":            {take, Lost, "connection closed without an answer"},
-		"reset":             {func(c net.Conn) { c.Read(make([]byte, 1)); c.(*net.TCPConn).SetLinger(0) }, Lost, "connection reset"},
-		"reset before sent": {func(c net.Conn) { c.(*net.TCPConn).SetLinger(0) }, Lost, "connection reset"},
+		"reset":             {func(c net.Conn) { c.Read(make([]byte, 1)); reset(c) }, Lost, "connection reset"},
+		"reset before sent": {reset, Lost, "connection reset"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := aim(t, Options{}, serve(t, test.serve))
@@ -111,7 +115,8 @@ func TestRefused(t *testing.T) {
 	if r := l.send(over, "x", manner{}); r.Fate != Refused || r.Why != errLate.Error() {
 		t.Errorf("the load is over: %s (%s)", r.Fate, r.Why)
 	}
-	if err := l.Try(context.Background()); err == nil || !strings.Contains(err.Error(), "does not answer: connection refused") {
+	err = l.Try(context.Background())
+	if err == nil || !strings.Contains(err.Error(), "does not answer: connection refused") {
 		t.Errorf("try says %v", err)
 	}
 }
@@ -127,7 +132,7 @@ func TestPatience(t *testing.T) {
 	}
 }
 
-// keep makes a load with one kept connection, whose server has answered once and does the rest after the second request.
+// keep makes a load with one kept connection, whose server has answered once and does the rest after that.
 func keep(t *testing.T, o Options, rest func(net.Conn), next func(net.Conn)) *Load {
 	t.Helper()
 	url := serve(t, func(c net.Conn) {
@@ -265,7 +270,8 @@ func TestRun(t *testing.T) {
 
 // An answer that Check refuses is lost, and a certificate that nobody vouches for is no connection that was refused.
 func TestCheckAndCertificate(t *testing.T) {
-	l := aim(t, Options{Check: func(string, *http.Response, int64) error { return io.ErrNoProgress }}, serve(t, answer(good, "abcd")))
+	o := Options{Check: func(string, *http.Response, int64) error { return io.ErrNoProgress }}
+	l := aim(t, o, serve(t, answer(good, "abcd")))
 	if r := l.send(context.Background(), "x", manner{}); r.Fate != Lost || r.Why != io.ErrNoProgress.Error() {
 		t.Errorf("%+v", r)
 	}
@@ -302,6 +308,7 @@ func TestAim(t *testing.T) {
 func TestTally(t *testing.T) {
 	requests := []Request{
 		{Begin: 0, End: 4, Fate: Lost, Why: "warm-up"},
+		{Begin: 1, End: 12, Fate: Lost, Why: "cut"}, // it was in hand all the same
 		{Begin: 5, End: 6, Fate: Answered, Endless: true},
 		{Begin: 6, End: 7, Fate: Refused, Why: "door"},
 		{Begin: 8, End: 15, Fate: Answered, Retried: true},
@@ -310,8 +317,8 @@ func TestTally(t *testing.T) {
 	}
 	got := NewTally(requests, 5, 10)
 	want := Tally{
-		Sent: 5, Answered: 2, Refused: 1, Lost: 1, Failed: 1, Retried: 1, InHand: 2, After: 1, Endless: 1,
-		Why: map[string]int{"failed before the stop: door": 1, "lost: cut": 1, "refused: door": 1},
+		Sent: 6, Answered: 2, Refused: 1, Lost: 2, Failed: 1, Retried: 1, InHand: 3, After: 1, Endless: 1,
+		Why: map[string]int{"failed before the stop: door": 1, "lost: cut": 2, "refused: door": 1},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("tally (-want +got):\n%s", diff)
@@ -319,14 +326,14 @@ func TestTally(t *testing.T) {
 	var twice Tally
 	twice.Add(got)
 	twice.Add(Tally{Skipped: 3, PreconnectsOpened: 2, PreconnectsEnded: 1, Why: map[string]int{"lost: cut": 1}})
-	if twice.Why["lost: cut"] != 2 || twice.Sent != 5 || twice.InHand != 2 || got.Why["lost: cut"] != 1 {
+	if twice.Why["lost: cut"] != 3 || twice.Sent != 6 || twice.InHand != 3 || got.Why["lost: cut"] != 2 {
 		t.Errorf("added up: %+v", twice)
 	}
 	var b bytes.Buffer
 	twice.Text(&b)
 	for _, want := range []string{
-		"5 requests; 2 were in hand", "failed         1", "3   not sent", "1   sent a second time", "the server ended 1 of them",
-		"1   answers told no length",
+		"6 requests; 3 were in hand", "failed         1", "3   not sent", "1   sent a second time",
+		"the server ended 1 of them", "1   answers told no length",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("the text has no %q:\n%s", want, b.String())

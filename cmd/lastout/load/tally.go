@@ -28,17 +28,19 @@ type Tally struct {
 	Why map[string]int `json:"why"` // of what was not answered
 }
 
-// NewTally counts the requests that were sent from the given time on. term is when the stop began. Both count from the
-// load's begin.
+// NewTally counts requests. from is when the warm-up was over and term when the stop began, both from the load's begin.
 func NewTally(requests []Request, from, term time.Duration) Tally {
 	t := Tally{Why: map[string]int{}}
 	for _, r := range requests {
-		if r.Begin >= from {
+		if r.Counts(from, term) {
 			t.add(r, term)
 		}
 	}
 	return t
 }
+
+// Counts says whether a request is counted: one of the warm-up is, if it was still in hand when the stop began.
+func (r *Request) Counts(from, term time.Duration) bool { return r.Begin >= from || r.End > term }
 
 func (t *Tally) add(r Request, term time.Duration) {
 	t.Sent++
@@ -90,7 +92,8 @@ func (t *Tally) Clean() bool { return t.Lost == 0 && t.Failed == 0 && t.InHand >
 
 // Text writes the tally for a person.
 func (t *Tally) Text(w io.Writer) {
-	fmt.Fprintf(w, "%d requests; %d were in hand when the stop began, %d answers came after it\n", t.Sent, t.InHand, t.After)
+	fmt.Fprintf(w, "%d requests; %d were in hand when the stop began, %d answers came after it\n",
+		t.Sent, t.InHand, t.After)
 	line := func(n int, what, says string) { fmt.Fprintf(w, "  %-9s %6d   %s\n", what, n, says) }
 	line(t.Answered, "answered", "the whole answer arrived")
 	line(t.Refused, "refused", "came after the door was shut: no connection, not a byte sent")
@@ -114,7 +117,8 @@ func (t *Tally) Text(w io.Writer) {
 		}
 	}
 	if t.PreconnectsOpened > 0 {
-		fmt.Fprintf(w, "  %d connections never carried a byte; the server ended %d of them\n", t.PreconnectsOpened, t.PreconnectsEnded)
+		fmt.Fprintf(w, "  %d connections never carried a byte; the server ended %d of them\n",
+			t.PreconnectsOpened, t.PreconnectsEnded)
 	}
 	if t.InHand == 0 {
 		fmt.Fprintln(w, "nothing was in hand when the stop began: this proves nothing")

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lastout/cmd/lastout/load"
+	"lastout/ordering"
 	"lastout/supervisor"
 	"lastout/supervisor/report"
 )
@@ -59,14 +60,21 @@ func Play(ctx context.Context, p Plan, dir string) (*Cycle, error) {
 	}
 	c := &Cycle{Dir: dir, After: p.After, ByHand: map[string]time.Duration{}}
 	err = c.live(ctx, p, t)
+	if err != nil && ctx.Err() == nil {
+		if words := t.lastWords(); words != "" { // before it is told to leave, and has more to say
+			err = fmt.Errorf("%w\nthe last it said:\n%s", err, words)
+		}
+	}
 	t.clear()
 	if err == nil {
 		err = c.collect(t)
 	}
-	if err != nil && ctx.Err() == nil {
-		if words := t.lastWords(); words != "" {
-			err = fmt.Errorf("%w\nits last words:\n%s", err, words)
+	if err == nil {
+		if p.Way == Lastout {
+			c.judgeDoor(p.Tree)
 		}
+		c.Tally.Add(load.NewTally(c.Requests, c.From, c.Term))
+		err = c.writeRequests()
 	}
 	return c, err
 }
@@ -104,7 +112,6 @@ func (c *Cycle) live(ctx context.Context, p Plan, t *tree) error {
 		return err
 	}
 	c.Term, c.Requests = c.term.Sub(l.Begin()), l.Requests()
-	c.Tally = load.NewTally(c.Requests, c.From, c.Term)
 	c.Tally.Skipped = l.Skipped()
 	c.Tally.PreconnectsOpened, c.Tally.PreconnectsEnded = l.Idlers()
 	return nil
@@ -146,7 +153,41 @@ func (c *Cycle) collect(t *tree) error {
 	if err != nil {
 		return fmt.Errorf("cannot read the report of the shutdown: %w", err)
 	}
-	text, err = json.Marshal(struct {
+	return nil
+}
+
+// judgeDoor makes losses of the refusals that came before lastout had shut a door: until then, in shutdown.delay for
+// instance, the tree is to serve as ever. Without a gateway in the tree anybody may have been who was loaded.
+func (c *Cycle) judgeDoor(t Tree) {
+	gateways := map[string]bool{}
+	for _, x := range t.Instances {
+		if x.Role == ordering.Gateway {
+			gateways[x.Name] = true
+		}
+	}
+	door := c.Shutdown.End
+	for _, x := range c.Shutdown.Instances {
+		if len(gateways) > 0 && !gateways[x.Name] {
+			continue
+		}
+		if x.Drain != nil {
+			door = min(door, x.Drain.At)
+		}
+		if x.Turn != nil {
+			door = min(door, *x.Turn)
+		}
+	}
+	for i := range c.Requests {
+		r := &c.Requests[i]
+		if r.Fate == load.Refused && r.End > c.Term && r.End-c.Term < door-c.TermAt {
+			r.Fate, r.Why = load.Lost, "before the door was shut: "+r.Why
+		}
+	}
+}
+
+// writeRequests writes the records down.
+func (c *Cycle) writeRequests() error {
+	text, err := json.Marshal(struct {
 		From     time.Duration      `json:"from"`
 		Stop     time.Duration      `json:"stop"`
 		StopAt   supervisor.Instant `json:"stop_at"`

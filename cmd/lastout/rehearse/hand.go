@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -17,21 +18,24 @@ import (
 // Way is how the tree is taken down.
 type Way string
 
-// The ways. The naive ones are done by this program's own hand, with lastout looking on.
+// The ways. All but the last are done by this program's own hand, with lastout looking on.
 const (
-	Lastout      Way = "lastout"       // SIGTERM to lastout
-	Naive        Way = "naive"         // its own stop signal to every main process, all at the same time
+	Naive        Way = "naive"         // SIGTERM to every main process, to all at the same time
+	AtOnce       Way = "at-once"       // the same, to each its own stop signal
 	WorkersFirst Way = "workers-first" // first the workers; when they are gone the gateways; then the services
+	Lastout      Way = "lastout"       // SIGTERM to lastout
 )
 
-// Ways lists them, the naive ones first.
-var Ways = []Way{Naive, WorkersFirst, Lastout}
+// Ways lists them, from the simplest hand to none.
+var Ways = []Way{Naive, AtOnce, WorkersFirst, Lastout}
 
 // Says puts a way into words.
 func (w Way) Says() string {
 	switch w {
 	case Naive:
 		return "everybody at once"
+	case AtOnce:
+		return "everybody at once, by their own signals"
 	case WorkersFirst:
 		return "workers first"
 	case Lastout:
@@ -76,8 +80,14 @@ func (t *tree) takeDown(ctx context.Context, way Way, told func(name string)) er
 
 // groups are those who are told at the same time, one group after the other.
 func (t *tree) groups(way Way) [][]Instance {
-	if way == Naive {
-		return [][]Instance{t.Instances}
+	if way != WorkersFirst {
+		all := slices.Clone(t.Instances)
+		for i := range all {
+			if way == Naive {
+				all[i].Signal = syscall.SIGTERM
+			}
+		}
+		return [][]Instance{all}
 	}
 	groups := make([][]Instance, 3)
 	for _, x := range t.Instances {
@@ -122,8 +132,8 @@ func (t *tree) lives(x Instance) bool {
 	return s != "" && s.Alive() && s != supervisor.Remains
 }
 
-// signal sends an instance its signal. The process is held by a descriptor (pidfd_open(2)) and looked at before, so that
-// a number that was given to somebody else meanwhile does no harm: a child of lastout is the one that the journal named.
+// signal sends an instance its signal. The process is held by a descriptor (pidfd_open(2)) and looked at before, so
+// that a number that was given to somebody else meanwhile does no harm: as a child of lastout it is the one meant.
 func (t *tree) signal(x Instance) error {
 	t.mu.Lock()
 	lives, pid := t.lives(x), t.pids[x.Name]

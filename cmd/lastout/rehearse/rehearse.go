@@ -33,7 +33,7 @@ type Result struct {
 	Seed   uint64     `json:"seed"`
 	Total  load.Tally `json:"requests"` // of all cycles
 	Cycles []*Cycle   `json:"cycles"`
-	Kept   string     `json:"kept,omitempty"` // where the journal, report, output and requests of the first cycle that lost are
+	Kept   string     `json:"kept,omitempty"` // the folder of the first cycle that lost something
 
 	Shown *Cycle `json:"-"` // the one to look at: the first that lost, else the last
 }
@@ -41,18 +41,19 @@ type Result struct {
 // Clean says that nothing was lost or failed, and that there was something to lose.
 func (r *Result) Clean() bool { return r.Total.Clean() }
 
-// Run goes through the cycles. The folder of the first that lost something stays, all others are removed.
+// Run goes through the cycles. The folder of the first that lost something stays, all others are removed. With an error
+// comes what there was before it.
 func Run(ctx context.Context, o Options) (*Result, error) {
 	r := &Result{Stop: o.Way, URL: o.Load.URL.String(), Seed: o.Seed, Cycles: []*Cycle{}}
 	for n := 1; n <= o.Cycles; n++ {
 		dir, err := os.MkdirTemp("", "lastout-rehearse-")
 		if err != nil {
-			return nil, err
+			return r, err
 		}
 		c, err := Play(ctx, o.cycle(n), dir)
 		if err != nil {
 			os.RemoveAll(dir)
-			return nil, err
+			return r, err
 		}
 		c.N = n
 		r.Cycles = append(r.Cycles, c)
@@ -67,18 +68,18 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 
 // show keeps what is worth to be looked at, and no more: the memory of 200 cycles is that of one.
 func (r *Result) show(c *Cycle) {
-	if !c.Clean() && r.Kept == "" {
-		r.Kept, r.Shown = c.Dir, c
-		return
-	}
-	os.RemoveAll(c.Dir)
+	other := c // to be forgotten
 	if r.Kept == "" {
-		r.Shown = c
-	} else {
-		c.Requests, c.Shutdown = nil, nil
+		other, r.Shown = r.Shown, c
+		if !c.Clean() {
+			r.Kept = c.Dir
+		}
 	}
-	if n := len(r.Cycles); n > 1 && r.Cycles[n-2] != r.Shown {
-		r.Cycles[n-2].Requests, r.Cycles[n-2].Shutdown = nil, nil
+	if other != nil {
+		other.Requests, other.Shutdown = nil, nil
+	}
+	if c.Dir != r.Kept {
+		os.RemoveAll(c.Dir)
 	}
 }
 

@@ -54,7 +54,8 @@ type drawing struct {
 	way      Way
 	c        *Cycle
 	from, to time.Duration
-	left     float64 // where the time axis begins
+	width    time.Duration // of a column
+	left     float64       // where the time axis begins
 	right    float64
 	rowTop   float64
 	bottom   float64
@@ -65,13 +66,19 @@ type drawing struct {
 func newDrawing(way Way, c *Cycle) *drawing {
 	d := &drawing{way: way, c: c, who: c.Shutdown.Instances, right: pictureWidth - margin - labels}
 	d.to = c.Took
+	oldest := time.Duration(0) // of those in hand at the stop
 	for _, r := range c.Requests {
 		if r.Fate != load.Refused {
 			d.to = max(d.to, r.End-c.Term)
 		}
+		if r.End > c.Term {
+			oldest = min(oldest, r.Begin-c.Term)
+		}
 	}
 	d.to += d.to/40 + 5*time.Millisecond
-	d.from = -min(c.Term, max(d.to/3, 200*time.Millisecond))
+	d.from = -min(c.Term, max(d.to/3, 20*time.Millisecond, min(-oldest+100*time.Millisecond, d.to)))
+	d.width = d.columnWidth()
+	d.from = d.from.Truncate(d.width) // no column is cut
 	longest := 6
 	for _, x := range d.who {
 		longest = max(longest, len(x.Name))
@@ -150,15 +157,16 @@ func (d *drawing) columnWidth() time.Duration {
 	return (d.to-d.from)/time.Duration(min(max(n/perColumn, fewColumns), mostColumns)) + 1
 }
 
-// columns counts the requests by the moment at which they were sent. One slice begins with the stop: none has it inside.
-func (d *drawing) columns(width time.Duration) (map[int]*column, int) {
+// columns counts the requests by the moment at which they were sent. One slice begins with the stop, so that none has it
+// inside.
+func (d *drawing) columns() (map[int]*column, int) {
 	all, most := map[int]*column{}, 1
 	for _, r := range d.c.Requests {
 		at := r.Begin - d.c.Term
 		if at < d.from || at >= d.to {
 			continue
 		}
-		i := int(math.Floor(float64(at) / float64(width)))
+		i := int(math.Floor(float64(at) / float64(d.width)))
 		if all[i] == nil {
 			all[i] = &column{}
 		}
@@ -181,11 +189,10 @@ func (d *drawing) load() {
 	d.text(margin, loadTop-36, fmt.Sprintf(`fill="%s" font-weight="600"`, inkColor),
 		"Requests, by the moment at which they were sent, and what became of them")
 	d.line(d.left, bottom, d.right, bottom, fmt.Sprintf(`stroke="%s"`, faintColor))
-	width := d.columnWidth()
-	all, most := d.columns(width)
+	all, most := d.columns()
 	for _, i := range slices.Sorted(maps.Keys(all)) {
 		c := all[i]
-		from, to := d.x(time.Duration(i)*width), d.x(time.Duration(i+1)*width)
+		from, to := d.x(time.Duration(i)*d.width), d.x(time.Duration(i+1)*d.width)
 		y := float64(bottom)
 		for _, part := range []struct {
 			n     int
@@ -199,7 +206,7 @@ func (d *drawing) load() {
 		}
 	}
 	d.text(d.left-8, loadTop+12, fmt.Sprintf(`text-anchor="end" fill="%s" font-size="11"`, faintColor),
-		fmt.Sprintf("%.0f/s", float64(most)/width.Seconds()))
+		fmt.Sprintf("%.0f/s", float64(most)/d.width.Seconds()))
 }
 
 // kind is how a stretch of an instance's life is drawn.
@@ -246,8 +253,10 @@ func kindOf(s supervisor.State) (kind, bool) {
 
 // rows draws a bar for each instance, in the order they left.
 func (d *drawing) rows() {
-	d.text(margin, d.rowTop-12, fmt.Sprintf(`fill="%s" font-weight="600"`, inkColor), "Who did what, in the order they left")
-	d.text(pictureWidth-margin, d.rowTop-12, fmt.Sprintf(`fill="%s" font-size="11" text-anchor="end"`, faintColor), "left after")
+	d.text(margin, d.rowTop-12, fmt.Sprintf(`fill="%s" font-weight="600"`, inkColor),
+		"Who did what, in the order they left")
+	d.text(pictureWidth-margin, d.rowTop-12, fmt.Sprintf(`fill="%s" font-size="11" text-anchor="end"`, faintColor),
+		"left after")
 	y := d.rowTop
 	for i, x := range d.who {
 		if i == mostRows {
@@ -312,8 +321,11 @@ func (d *drawing) axis() {
 		x := d.x(t)
 		d.line(x, y, x, y+5, fmt.Sprintf(`stroke="%s"`, faintColor))
 		label := fmt.Sprintf("%gs", t.Seconds())
-		if t == 0 {
+		switch {
+		case t == 0:
 			label = "0"
+		case step < 10*time.Millisecond:
+			label = fmt.Sprintf("%dms", t.Milliseconds())
 		}
 		d.text(x, y+18, fmt.Sprintf(`text-anchor="middle" fill="%s" font-size="11"`, faintColor), label)
 	}
@@ -340,9 +352,14 @@ func (d *drawing) marks() {
 	x, bottom := d.x(0), d.bottom-24
 	d.line(x, loadTop-24, x, bottom, fmt.Sprintf(`stroke="%s" stroke-width="1.5" stroke-dasharray="5 3"`, stopColor))
 	d.text(x+5, loadTop-13, fmt.Sprintf(`fill="%s" font-weight="600"`, stopColor), name)
+	const wide = 190 // of both labels
+	side, gap := "end", -5.0
+	if d.x(d.c.Took)-x < wide {
+		side, gap = "start", 5
+	}
 	x = d.x(d.c.Took)
 	d.line(x, loadTop-24, x, bottom, fmt.Sprintf(`stroke="%s" stroke-dasharray="2 3"`, inkColor))
-	d.text(x-5, loadTop-13, fmt.Sprintf(`fill="%s" text-anchor="end"`, inkColor), "the tree has gone")
+	d.text(x+gap, loadTop-13, fmt.Sprintf(`fill="%s" text-anchor="%s"`, inkColor, side), "the tree has gone")
 }
 
 // legend explains the colours that are there.

@@ -88,7 +88,7 @@ func (c *Cycle) lossesText(w io.Writer) {
 	const most = 8
 	var lost []load.Request
 	for _, r := range c.Requests {
-		if r.Begin >= c.From && (r.Fate == load.Lost || r.Fate == load.Refused && r.End <= c.Term) {
+		if r.Counts(c.From, c.Term) && (r.Fate == load.Lost || r.Fate == load.Refused && r.End <= c.Term) {
 			lost = append(lost, r)
 		}
 	}
@@ -111,10 +111,10 @@ func (c *Cycle) lossesText(w io.Writer) {
 
 // at is a moment before or after the stop.
 func at(d time.Duration) string {
-	if d < 0 {
-		return report.Duration(d)
+	if d > -time.Millisecond {
+		return "+" + report.Duration(max(0, d))
 	}
-	return "+" + report.Duration(d)
+	return report.Duration(d)
 }
 
 // plural is a count and its noun.

@@ -164,7 +164,12 @@ func (t *tree) line(n int, line []byte) error {
 			}
 		})
 	case supervisor.KindPhase:
-		t.change(func() { t.phase, t.cause = r.Phase, r.Cause })
+		t.change(func() {
+			t.phase = r.Phase
+			if t.cause == "" {
+				t.cause = r.Cause // of the first phase that has one: what began the shutdown
+			}
+		})
 	default:
 	}
 	return nil
@@ -227,18 +232,29 @@ func (t *tree) up(ctx context.Context, bound time.Duration) error {
 	case errors.Is(err, errEnded):
 		return fmt.Errorf("lastout ended before the tree was up: %s%s", t.cmd.ProcessState, t.failures())
 	case errors.Is(err, errLong):
-		return fmt.Errorf("the tree was not up within %s: not ready: %s", report.Duration(bound), strings.Join(t.missing(), ", "))
+		return fmt.Errorf("the tree was not up within %s: not ready: %s",
+			report.Duration(bound), strings.Join(t.missing(), ", "))
 	}
 	return err
 }
 
-// missing lists who is not ready.
+// missing lists who is not ready, and what they do instead.
 func (t *tree) missing() []string {
 	var names []string
 	for _, x := range t.Instances {
-		if s := t.states[x.Name]; s != supervisor.Ready && s != supervisor.Done {
-			names = append(names, x.Name)
+		s := t.states[x.Name]
+		if s == supervisor.Ready || s == supervisor.Done {
+			continue
 		}
+		text := x.Name
+		if s != "" {
+			text += " (" + string(s)
+			if t.causes[x.Name] != "" {
+				text += ": " + t.causes[x.Name]
+			}
+			text += ")"
+		}
+		names = append(names, text)
 	}
 	return names
 }
