@@ -71,6 +71,9 @@ func (p *program) run(c *cli.Context) error {
 	if c.Bool("by-hand") {
 		cfg.Options.Delay, cfg.Options.Timeout, cfg.Options.Before = handDelay, 0, 0
 	}
+	if os.Getpid() == 1 { // the runtime takes the network away behind us
+		cfg.Options.Linger = cfg.Linger
+	}
 	if level := c.String("log-level"); level != "" {
 		cfg.Log.Level = level
 	}
