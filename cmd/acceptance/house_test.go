@@ -30,7 +30,8 @@ var mayImport = map[string][]string{
 	},
 	"supervisor/engine": {
 		"lastout/ordering", "lastout/supervisor", "lastout/supervisor/config", "lastout/process",
-		"lastout/process/output", "lastout/process/signame", "golang.org/x/sys/unix",
+		"lastout/process/output", "lastout/process/quiesce", "lastout/process/signame", "lastout/process/sockdiag",
+		"golang.org/x/sys/unix",
 	},
 	"cmd/lastout": {
 		"lastout/ordering", "lastout/supervisor", "lastout/supervisor/config", "lastout/supervisor/engine",
