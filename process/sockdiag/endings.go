@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -71,6 +72,11 @@ func (e *Endings) Read(visit func(*Sample)) (missed bool, err error) {
 			b = b[min(align(size), len(b)):]
 		}
 	}
+}
+
+// Wait waits until there is something to read, for bound at most: the kernel tells of a connection a moment after its end.
+func (e *Endings) Wait(bound time.Duration) {
+	_, _ = unix.Poll([]unix.PollFd{{Fd: int32(e.fd), Events: unix.POLLIN}}, int(max(bound, 0)/time.Millisecond))
 }
 
 // Close ends it.

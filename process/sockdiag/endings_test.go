@@ -46,6 +46,7 @@ func TestEndings(t *testing.T) {
 	port := uint16(l.Addr().(*net.TCPAddr).Port)
 	want := map[uint16]bool{end(true): false, end(false): true}
 	for deadline := time.Now().Add(10 * time.Second); len(want) > 0; {
+		e.Wait(time.Second)
 		_, err := e.Read(func(s *Sample) {
 			cut, ok := want[s.Peer.Port()]
 			if !ok || s.Local.Port() != port {

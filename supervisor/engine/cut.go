@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -16,6 +17,10 @@ const (
 
 	// endBound is how long the end of a run may be held back until it is known which of its connections it cut off.
 	endBound = 250 * time.Millisecond
+
+	// hearBound is how long is waited for word of connections that were in hand at the last look: the kernel tells of an
+	// end a moment later.
+	hearBound = 100 * time.Millisecond
 )
 
 // ending is a connection that ended without what its client waited for.
@@ -33,7 +38,7 @@ type hearing struct {
 
 // listen takes what has ended since the last call. Told says that the run was told to stop; until then what ended
 // longer ago is its own affair.
-func (h *hearing) listen(where places, told bool, now time.Time) error {
+func (h *hearing) listen(where places, told bool, now time.Time, heard func(cookie uint64)) error {
 	if h.endings == nil {
 		if h.failed {
 			return nil
@@ -49,6 +54,7 @@ func (h *hearing) listen(where places, told bool, now time.Time) error {
 		h.cut = slices.DeleteFunc(h.cut, func(e ending) bool { return now.Sub(e.seen) > moment })
 	}
 	missed, err := h.endings.Read(func(s *sockdiag.Sample) {
+		heard(s.Cookie)
 		if where.has(s.Local) && s.CutOff() {
 			h.cut = append(h.cut, ending{*s, now})
 		}
@@ -67,23 +73,25 @@ func (h *hearing) close() {
 // cutOff are the connections that the end of the run cut off: those that were heard of, and those that the kernel still
 // closes in its place.
 func (d *drainer) cutOff(now time.Time) []supervisor.Connection {
-	told := d.orders.Load().told
-	if err := d.hearing.listen(d.view.where, told, now); err != nil {
-		d.host.noteOnce(d.child.name + ": " + err.Error())
+	if d.view.diag == nil || d.view.blind() {
+		return nil
 	}
-	if !told {
-		d.hearing.cut = slices.DeleteFunc(d.hearing.cut, func(e ending) bool { return now.Sub(e.seen) > moment })
+	closing, err := d.view.samples(sockdiag.Serving)
+	if err != nil {
+		d.say([]string{err.Error()})
 	}
+	d.hearOut(closing, now)
 	var cut []supervisor.Connection
+	heard := map[uint64]bool{} // by cookie: one may have ended since it was seen to be closing
 	for i := range d.hearing.cut {
 		e := &d.hearing.cut[i]
-		cut = append(cut, connection(&e.sample, now.Sub(e.seen)))
+		cut = append(cut, connection(&e.sample, max(0, now.Sub(e.seen))))
+		heard[e.sample.Cookie] = true
 	}
-	if d.view.diag != nil && !d.view.blind() {
-		closing := sockdiag.Of(sockdiag.FinWait1, sockdiag.FinWait2, sockdiag.LastAck, sockdiag.Closing)
-		samples, err := d.view.samples(closing)
-		for i := range samples {
-			if s := &samples[i]; err == nil && s.Inode == 0 && s.CutOff() {
+	for i := range closing {
+		switch s := &closing[i]; s.State {
+		case sockdiag.FinWait1, sockdiag.FinWait2, sockdiag.LastAck, sockdiag.Closing:
+			if s.Inode == 0 && !heard[s.Cookie] && s.CutOff() {
 				cut = append(cut, connection(s, 0))
 			}
 		}
@@ -95,9 +103,29 @@ func (d *drainer) cutOff(now time.Time) []supervisor.Connection {
 	return cut
 }
 
+// hearOut hears of all connections that were in hand at the last look and are there no more.
+func (d *drainer) hearOut(there []sockdiag.Sample, now time.Time) {
+	left := maps.Clone(d.view.holding)
+	for i := range there {
+		delete(left, there[i].Cookie)
+	}
+	told := d.orders.Load().told
+	for {
+		d.listen(told, now, func(cookie uint64) { delete(left, cookie) })
+		rest := hearBound - time.Since(now)
+		if len(left) == 0 || rest <= 0 || d.hearing.endings == nil {
+			return
+		}
+		d.hearing.endings.Wait(rest)
+	}
+}
+
 // connection is what people are told of one. How old it is is known from its last activity at least.
 func connection(s *sockdiag.Sample, ago time.Duration) supervisor.Connection {
 	c := s.Connection()
+	if c.Out == 1 { // its end, which counts as one byte
+		c.Out = 0
+	}
 	last := min(c.LastReceived, c.LastSent)
 	age := max(c.Age, c.LastReceived, c.LastSent)
 	return supervisor.Connection{

@@ -34,7 +34,7 @@ func (d *door) wanted() bool { return len(d.ways) > 0 }
 
 // shut turns new connections away from the tree's listeners, those that are new since the last call included, and sees
 // whether those that are turned away from still are. It returns what does not work here, for people.
-func (d *door) shut(pids []int, listening map[uint32]bool) []string {
+func (d *door) shut(pids []int, listening map[uint32]bool, inner places) []string {
 	said := d.keep(listening)
 	found, problems := quiesce.Listeners(pids, d.all...)
 	for _, p := range problems {
@@ -46,6 +46,11 @@ func (d *door) shut(pids []int, listening map[uint32]bool) []string {
 	}
 	for _, l := range found {
 		if !d.means(l) {
+			l.Close()
+			continue
+		}
+		if inner.has(l.Addr()) {
+			said = append(said, ownClient(l))
 			l.Close()
 			continue
 		}

@@ -256,6 +256,29 @@ func TestCutByKill(t *testing.T) {
 	}
 }
 
+// Where a program is its own client the door stays open, or is opened again when that is seen: what comes in late on a
+// connection that is in hand is answered.
+func TestInnerListenerStaysOpen(t *testing.T) {
+	r := newRig(t)
+	r.gateway(supervisor.UntilConnections, "inner")
+	r.start()
+	address := r.address("listens")
+	r.address("listens inside")
+	kept := r.dial(address)
+	kept.ask("/inner")
+	kept.answered()
+	r.host.Stop("test")
+	r.quiesced()
+	kept.ask("/inner")
+	kept.answered()
+	r.turnedAway(address)
+	r.await("the word", func(rep supervisor.Report) bool {
+		return rep.Kind == supervisor.KindNote && strings.Contains(rep.Cause, "its own processes connect there")
+	})
+	kept.Close()
+	r.wait()
+}
+
 // A listener that appears during the drain is found and turned away from.
 func TestLateListener(t *testing.T) {
 	r := newRig(t)

@@ -55,6 +55,14 @@ func (r *rig) dial(address string) client {
 	return client{conn, r.t, bufio.NewReader(conn)}
 }
 
+// small takes little at a time.
+func (c client) small() {
+	c.t.Helper()
+	if err := c.Conn.(*net.TCPConn).SetReadBuffer(32 << 10); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
 func (c client) ask(path string) {
 	c.t.Helper()
 	if _, err := fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: edge\r\n\r\n", path); err != nil {

@@ -186,15 +186,17 @@ func (d *drainer) work(o orders, now time.Time) time.Duration {
 		d.door.release()
 	}
 	if o.told {
-		d.endPreconnects() // it would wait for them
-		d.listen(o, now)
+		if sight, err := d.view.look(d.pids); err == nil {
+			d.endThese(sight.preconnects) // it would wait for them
+		}
+		d.listen(o.told, now, func(uint64) {})
 		return longLook
 	}
 	if !o.shut && o.look == forNothing {
 		return never
 	}
 	d.find(o)
-	d.listen(o, now)
+	d.listen(o.told, now, func(uint64) {})
 	if o.shut && !d.answered {
 		if next := d.shut(now); !d.answered {
 			return next
@@ -213,32 +215,45 @@ func (d *drainer) work(o orders, now time.Time) time.Duration {
 func (d *drainer) find(o orders) {
 	changed, err := d.view.listening()
 	if err != nil {
-		d.host.noteOnce(d.child.name + ": " + err.Error())
+		d.say([]string{err.Error()})
+	}
+	inside, err := d.view.findInner(d.pids, false)
+	if inside {
+		d.say(d.door.reopen(d.view.inner))
+	}
+	if err != nil {
+		d.say([]string{err.Error()})
 	}
 	if !changed {
 		return
 	}
 	pids := d.pids()
-	for _, problem := range d.view.find(pids) {
-		d.host.noteOnce(d.child.name + ": " + problem)
+	d.say(d.view.find(pids))
+	if _, err := d.view.findInner(d.pids, true); err != nil {
+		d.say([]string{err.Error()})
 	}
 	where := newPlaces()
 	where.join(d.view.where)
 	d.where.Store(&where)
 	if o.shut && d.door.wanted() {
-		for _, problem := range d.door.shut(pids, d.view.known) {
-			d.host.noteOnce(d.child.name + ": " + problem)
-		}
+		d.say(d.door.shut(pids, d.view.known, d.view.inner))
 	}
 	if d.invited() && d.answered {
 		d.door.release()
 	}
 }
 
+// say says for people what does not work here.
+func (d *drainer) say(words []string) {
+	for _, text := range words {
+		d.host.noteOnce(d.child.name + ": " + text)
+	}
+}
+
 // listen hears of connections that have ended.
-func (d *drainer) listen(o orders, now time.Time) {
-	if err := d.hearing.listen(d.view.where, o.told, now); err != nil {
-		d.host.noteOnce(d.child.name + ": " + err.Error())
+func (d *drainer) listen(told bool, now time.Time, heard func(cookie uint64)) {
+	if err := d.hearing.listen(d.view.where, told, now, heard); err != nil {
+		d.say([]string{err.Error()})
 	}
 }
 

@@ -61,6 +61,7 @@ type view struct {
 
 	named  bool // the places are those of the configuration
 	where  places
+	inner  places          // listeners that it is the client of itself; not among the others
 	unix   []string        // its unix listeners, for people
 	unseen bool            // something of it cannot be seen
 	known  map[uint32]bool // all listening sockets of the last look, of anybody
@@ -74,7 +75,7 @@ type view struct {
 }
 
 func newView(ports []int) view {
-	v := view{where: newPlaces(), named: len(ports) > 0, holding: map[uint64]bool{}}
+	v := view{where: newPlaces(), inner: newPlaces(), named: len(ports) > 0, holding: map[uint64]bool{}}
 	for _, port := range ports {
 		v.where.whole[uint16(port)] = true
 	}
@@ -141,7 +142,7 @@ func (v *view) find(pids []int) []string {
 			continue
 		}
 		v.ours[l.Inode] = true
-		if !v.named {
+		if !v.named && !v.inner.has(l.Addr) {
 			v.where.add(l.Addr)
 		}
 	}
