@@ -45,6 +45,22 @@ func TestDrainUntilExit(t *testing.T) {
 	}
 }
 
+// A program may be asked to finish by a command, which is told what it is for.
+func TestDrainCommand(t *testing.T) {
+	r := newRig(t)
+	e := r.gateway(supervisor.UntilExit)
+	e.Spec.Drain.Invite = supervisor.Invite{Command: true}
+	command := r.shell("echo for $LASTOUT_HOOK; kill -QUIT $LASTOUT_PID")
+	e.Process.Instances[0].Drain.Command = &command
+	r.start()
+	r.address("listens")
+	if out := r.stop(); out.Code != 0 {
+		t.Errorf("outcome %+v", out)
+	}
+	r.out.await("edge drain | for drain")
+	r.out.await("edge | finishes")
+}
+
 // Who stays though he has nothing left is not waited for.
 func TestDrainUntilExitOfOneWhoStays(t *testing.T) {
 	r := newRig(t)
