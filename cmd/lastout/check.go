@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"lastout/supervisor/config"
+	"lastout/supervisor/report"
 )
 
 // faultJSON is one fault or warning for programs.
@@ -70,12 +71,12 @@ func checkText(cfg *config.Config, faults, warnings []config.Fault) string {
 		text += w.String() + " (warning)\n"
 	}
 	if len(faults) > 0 {
-		return text + fmt.Sprintf("%s; nothing was started\n", count(len(faults), "fault"))
+		return text + fmt.Sprintf("%s; nothing was started\n", report.Count(len(faults), "fault"))
 	}
 	instances := 0
 	for i := range cfg.Processes {
 		instances += len(cfg.Processes[i].Instances)
 	}
 	return text + fmt.Sprintf("%s: %s, %s, no fault\n",
-		cfg.File, count(len(cfg.Processes), "process"), count(instances, "instance"))
+		cfg.File, report.Count(len(cfg.Processes), "process"), report.Count(instances, "instance"))
 }

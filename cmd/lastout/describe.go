@@ -108,7 +108,7 @@ func describeCut(r supervisor.Report) string {
 	for i, c := range r.Connections {
 		list[i] = c.Peer
 	}
-	return fmt.Sprintf("%s of %s cut off (%s): %s", count(len(list), "connection"), r.Instance, r.Cause, names(list))
+	return fmt.Sprintf("%s of %s cut off (%s): %s", report.Count(len(list), "connection"), r.Instance, r.Cause, names(list))
 }
 
 // describeWaiting says who is waited for; where it is one, and it is known for what he waits himself, that is enough.
@@ -136,7 +136,7 @@ func describeExit(r supervisor.Report) (zerolog.Level, string) {
 	}
 	if r.Left > 0 {
 		level = max(level, zerolog.InfoLevel)
-		text += fmt.Sprintf("; %s of it still live", count(r.Left, "descendant"))
+		text += fmt.Sprintf("; %s of it still live", report.Count(r.Left, "descendant"))
 	}
 	return level, text
 }

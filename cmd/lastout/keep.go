@@ -59,7 +59,7 @@ func (j *journalFile) hurry() { j.sink.Hurry(diskPatience) }
 func (j *journalFile) close() error {
 	whole := j.sink.Close(diskPatience)
 	if lines, _ := j.sink.Dropped(); lines > 0 || !whole {
-		return fmt.Errorf("the journal %s is not whole: %s lost", j.path, count(int(lines), "line"))
+		return fmt.Errorf("the journal %s is not whole: %s lost", j.path, report.Count(int(lines), "line"))
 	}
 	return j.file.Close()
 }

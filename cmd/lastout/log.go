@@ -72,7 +72,7 @@ func (l *logger) begin(cfg *config.Config) {
 	name, _ := buildVersion()
 	plan := supervisor.MakePlan(cfg.Graph, cfg.Specs, cfg.Options)
 	l.Info().Str("version", name).Int("pid", os.Getpid()).Str("file", cfg.File).
-		Msgf("%s: %s; a shutdown takes %s at most", cfg.Name, count(len(cfg.Processes), "process"), report.Duration(plan.Bound))
+		Msgf("%s: %s; a shutdown takes %s at most", cfg.Name, report.Count(len(cfg.Processes), "process"), report.Duration(plan.Bound))
 }
 
 // trees says once by which means descendants are known here, and what is missing.

@@ -83,7 +83,7 @@ func (p *program) rehearse(c *cli.Context) error {
 	defer stop()
 	if !c.Bool("verbose") {
 		o.Told = func(n, inHand int) {
-			fmt.Fprintf(p.stderr, "cycle %d of %d: stop, with %s in hand\n", n, o.Cycles, count(inHand, "request"))
+			fmt.Fprintf(p.stderr, "cycle %d of %d: stop, with %s in hand\n", n, o.Cycles, report.Count(inHand, "request"))
 		}
 	}
 	result, err := rehearse.Run(ctx, o)

@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"lastout/supervisor/journal"
+	"lastout/supervisor/report"
 )
 
 func (p *program) verifyCommand() *cli.Command {
@@ -89,7 +90,7 @@ func verdictText(file string, j *journal.Journal, violations []journal.Violation
 		text += fmt.Sprintf("%s: it ends before the shutdown does; checked as far as it goes\n", file)
 	}
 	if len(violations) > 0 {
-		return text + fmt.Sprintf("%s in %s\n", count(len(violations), "violation"), count(len(j.Entries), "report"))
+		return text + fmt.Sprintf("%s in %s\n", report.Count(len(violations), "violation"), report.Count(len(j.Entries), "report"))
 	}
-	return text + fmt.Sprintf("%s: G1 to G4 held in %s\n", file, count(len(j.Entries), "report"))
+	return text + fmt.Sprintf("%s: G1 to G4 held in %s\n", file, report.Count(len(j.Entries), "report"))
 }

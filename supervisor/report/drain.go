@@ -41,7 +41,7 @@ func (s *Shutdown) writeCut(b *strings.Builder, p painter) {
 		}
 	}
 	if all > most {
-		fmt.Fprintln(b, p.bad(fmt.Sprintf("and %s more", plural(all-most, "connection"))))
+		fmt.Fprintln(b, p.bad(fmt.Sprintf("and %s more", Count(all-most, "connection"))))
 	}
 }
 

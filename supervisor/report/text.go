@@ -71,9 +71,9 @@ func (s *Shutdown) verdict(p painter) string {
 			paint = p.bad
 		}
 	case 3:
-		text, paint = plural(len(o.Killed), "process")+" had to be killed", p.warn
+		text, paint = Count(len(o.Killed), "process")+" had to be killed", p.warn
 	case 4:
-		text = plural(len(o.Lost)+len(o.Survived), "process") + " outlived SIGKILL"
+		text = Count(len(o.Lost)+len(o.Survived), "process") + " outlived SIGKILL"
 	case 5:
 		text = "forced: everybody was killed at once"
 	default:
@@ -193,7 +193,7 @@ func (s *Shutdown) cut(rows []row) []row {
 	})
 	if cut > 0 {
 		last := &rows[len(rows)-1]
-		last.cells[7] += fmt.Sprintf(" (and %s more without ado)", plural(cut, "row"))
+		last.cells[7] += fmt.Sprintf(" (and %s more without ado)", Count(cut, "row"))
 	}
 	return rows
 }

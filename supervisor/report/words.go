@@ -57,7 +57,7 @@ func (x *Instance) how() string {
 	case !x.Exit.Asked:
 		return text + ", by itself"
 	case x.Exit.Left > 0:
-		return fmt.Sprintf("%s, %s after it", text, plural(x.Exit.Left, "descendant"))
+		return fmt.Sprintf("%s, %s after it", text, Count(x.Exit.Left, "descendant"))
 	}
 	return text
 }
@@ -84,8 +84,8 @@ func (x *Instance) asked() string {
 	return strings.Join(words, ", ")
 }
 
-// plural is "1 process", "3 processes": a count and its noun.
-func plural(n int, noun string) string {
+// Count is "1 process", "3 processes": a number and its noun.
+func Count(n int, noun string) string {
 	switch {
 	case n == 1:
 		return "1 " + noun
