@@ -54,7 +54,7 @@
 //	part        answer                      its bound
 //	pre_drain   HookEnded                   that of the hook
 //	quiesce     Quiesced                    1.25 s, drain.timeout
-//	invite      HookEnded; a signal: none   drain.timeout
+//	invite      HookEnded; a signal: none   that of the drain command, drain.timeout
 //	watch       BecameDrained               drain.timeout
 //	settle      Settled                     drain.settle
 //

@@ -117,14 +117,14 @@ func (m *Machine) quiesced(ev Quiesced) {
 // invite asks the program itself to finish.
 func (m *Machine) invite(i *instance) {
 	invite := i.proc.spec.Drain.Invite
-	m.setDeadline(i, i.drainBy)
 	r := i.report(KindInvite)
 	r.PID, r.Signal, r.Bound = i.pid, invite.Signal, m.rest(i.drainBy)
-	if invite.Command {
+	if invite.Command > 0 {
 		i.part = inviting
+		m.setDeadline(i, min(i.drainBy, m.after(invite.Command)))
 		h := &hook{run: m.newRun(), inst: i, drains: true}
 		m.hooks[h.run], i.hook = h, h
-		r.Signal, r.HookRun = 0, h.run
+		r.Signal, r.HookRun, r.Bound = 0, h.run, m.rest(i.deadline)
 		m.say(r)
 		m.do(DrainCommand{Inst: i.inst(), Run: i.run, Hook: h.run})
 		return
@@ -148,11 +148,22 @@ func (m *Machine) drainDue(i *instance) {
 		m.hookOverdue(i)
 	case quiescing:
 		m.quiesceOver(i, fmt.Sprintf("no answer within %v", rounded(min(quiesceTime, m.now-i.since))))
-	case inviting, watching:
+	case inviting:
+		m.inviteLate(i)
+	case watching:
 		m.drainLate(i)
 	case notDraining:
 		panic("supervisor: " + i.name + " drains, and nothing is done for it")
 	}
+}
+
+// inviteLate gives a drain command up that takes longer than its bound. What it began to do is waited for all the same.
+func (m *Machine) inviteLate(i *instance) {
+	if m.now < i.drainBy {
+		m.note(i, fmt.Sprintf("drain command failed: it took longer than %v", rounded(i.proc.spec.Drain.Invite.Command)))
+		m.stopHook(i, "")
+	}
+	m.drainOn(i, watching)
 }
 
 // drainLate ends a drain whose time is over.

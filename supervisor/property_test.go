@@ -216,7 +216,7 @@ func drawSpec(t *rapid.T, node ordering.Node) Spec {
 	if rapid.Bool().Draw(t, "drains") {
 		s.Drain = Drain{
 			Quiesce: rapid.Bool().Draw(t, "quiesce"), Timeout: 2 * time.Second, Settle: time.Second,
-			Invite: rapid.SampledFrom([]Invite{{}, {Signal: syscall.SIGQUIT}, {Command: true}}).Draw(t, "invite"),
+			Invite: rapid.SampledFrom([]Invite{{}, {Signal: syscall.SIGQUIT}, {Command: time.Second}}).Draw(t, "invite"),
 			Until:  Until(rapid.IntRange(0, 4).Draw(t, "until")),
 		}
 	}

@@ -22,7 +22,7 @@ func (p *plan) drawDrain(i int, role ordering.Role) (d supervisor.Drain) {
 	if wanted := chance(r, percent); wanted {
 		d.Quiesce = chance(r, 60)
 		d.Invite = pick(r, supervisor.Invite{}, supervisor.Invite{Signal: syscall.SIGQUIT},
-			supervisor.Invite{Signal: syscall.SIGTSTP}, supervisor.Invite{Command: true})
+			supervisor.Invite{Signal: syscall.SIGTSTP}, supervisor.Invite{Command: pick(r, 10*ms, s, 20*s)})
 		d.Until = pick(r, supervisor.UntilNothing, supervisor.UntilExit, supervisor.UntilExit, supervisor.UntilQuiet,
 			supervisor.UntilConnections, supervisor.UntilProbe)
 		d.Timeout = pick(r, 10*ms, 100*ms, s, 2*s, 10*s)
@@ -111,6 +111,7 @@ type drainBook struct {
 	quiescing bool // and that is neither answered nor out of time
 	invited   bool
 	command   *hookRun
+	commandAt supervisor.Instant
 	watch     watchKind // that goes on
 	answered  bool      // a Watch was
 	settled   bool      // a Settle was asked for
@@ -211,12 +212,12 @@ func (w *witness) onInvite(i supervisor.Inst, n supervisor.Run, how supervisor.I
 }
 
 func (w *witness) onDrainCommand(a supervisor.DrainCommand) {
-	w.onInvite(a.Inst, a.Run, supervisor.Invite{Command: true})
+	w.onInvite(a.Inst, a.Run, supervisor.Invite{Command: w.spec(a.Inst).Drain.Invite.Command})
 	w.number(a.Hook)
 	h := &hookRun{of: w.runs[a.Run]}
 	w.hooks[a.Hook] = h
 	if r := w.runs[a.Run]; r != nil {
-		r.drain.command = h
+		r.drain.command, r.drain.commandAt = h, w.now
 	}
 }
 
@@ -227,8 +228,10 @@ func (w *witness) onWatch(a supervisor.Watch) {
 	if d.Until == supervisor.UntilNothing || r.drain.invited != (d.Invite != supervisor.Invite{}) {
 		w.failf("drain: Watch of %s out of place: %+v", w.name(a.Inst), r.drain)
 	}
-	if r.drain.command != nil && r.drain.command.live() {
+	if c := r.drain.command; c != nil && c.live() {
 		w.failf("drain: Watch of %s while its drain command runs", w.name(a.Inst))
+	} else if c != nil && c.stopped && w.now < r.drain.commandAt+d.Invite.Command {
+		w.failf("drain: the drain command of %s was ended before its bound", w.name(a.Inst))
 	}
 	r.drain.watch = forDrained
 }
@@ -312,6 +315,8 @@ func (w *witness) checkDrainGoes(r *run) {
 		w.failf("drain: the watch of %s was not ended, it is %s", w.name(r.inst), state)
 	case b.command != nil && b.command.live() && !drains:
 		w.failf("drain: the drain command of %s runs on, it is %s", w.name(r.inst), state)
+	case b.command != nil && b.command.live() && w.now > b.commandAt+d.Invite.Command+late:
+		w.failf("time: the drain command of %s runs for %v, it has %v", w.name(r.inst), w.now-b.commandAt, d.Invite.Command)
 	case (drains || settles) && w.said != supervisor.Orderly && !r.exited:
 		w.failf("impatience: %s is %s", w.name(r.inst), state)
 	case drains && b.began && w.now > b.from+d.Timeout+late && !r.exited:

@@ -54,7 +54,7 @@ func (d Drain) time() time.Duration {
 // It is no stop step. The zero value is no invitation.
 type Invite struct {
 	Signal  syscall.Signal // 0: Command, or none
-	Command bool
+	Command time.Duration  // the bound of the command; 0: Signal, or none
 }
 
 // Until says when an instance is drained. What each of them looks at is the engine's business.

@@ -142,7 +142,10 @@ func drainOf(t *testing.T, parts []string) (d Drain) {
 		case "quiesce":
 			d.Quiesce = true
 		case "command":
-			d.Invite.Command = true
+			d.Invite.Command = 5 * time.Second
+			if value != "" {
+				d.Invite.Command = span(t, value)
+			}
 		case "signal":
 			d.Invite.Signal = syscall.Signal(number(t, value))
 		case "timeout":

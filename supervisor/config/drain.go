@@ -52,7 +52,7 @@ func (l *loader) drain(p *process) supervisor.Drain {
 
 func invite(t *table) supervisor.Invite {
 	if t.has("command") {
-		return supervisor.Invite{Command: true}
+		return supervisor.Invite{Command: t.table("command").duration("timeout", defaultHook)}
 	}
 	return supervisor.Invite{Signal: t.signal("signal", 0)}
 }

@@ -25,7 +25,7 @@ depends_on = ["api"]
 port = 9000
 
 [process.tuned.drain]
-command = { command = ["./away", "{port}"] }
+command = { command = ["./away", "{port}"], timeout = "3s" }
 until = "connections"
 quiet = "2s"
 timeout = "20s"
@@ -53,7 +53,7 @@ command = ["./plain"]
 	}, edge.Drain)
 	_, tuned := find(t, c, "tuned")
 	same(t, "tuned", supervisor.Drain{
-		Invite: supervisor.Invite{Command: true}, Until: supervisor.UntilConnections, Timeout: 20 * time.Second,
+		Invite: supervisor.Invite{Command: 3 * time.Second}, Until: supervisor.UntilConnections, Timeout: 20 * time.Second,
 	}, tuned.Drain)
 	_, asked := find(t, c, "asked")
 	same(t, "asked", supervisor.Drain{

@@ -146,7 +146,7 @@ func consistentDrain(t *testing.T, spec supervisor.Spec, i Instance) {
 	gateway := spec.Role == ordering.Gateway
 	if d.Until == supervisor.UntilNothing || d.Timeout <= 0 || known.Quiet <= 0 || spec.Role == ordering.Task ||
 		!gateway && (d.Quiesce || d.Settle > 0) || d.Quiesce != (known.Quiesce != "none") ||
-		d.Invite.Command != (known.Command != nil) || d.Invite.Command && d.Invite.Signal != 0 ||
+		(d.Invite.Command > 0) != (known.Command != nil) || d.Invite.Command > 0 && d.Invite.Signal != 0 ||
 		d.Until == supervisor.UntilProbe && (known.Probe == nil || known.ProbeTimeout <= 0) {
 		t.Errorf("%s: the drain %+v is none with %+v", i.Name, d, known)
 	}

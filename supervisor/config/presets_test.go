@@ -167,7 +167,7 @@ command = ["./a"]
 	_, own := find(t, c, "own")
 	same(t, "own keys are above the preset's", steps(quit, 4, term, 2), own.Stop)
 	same(t, "an own command takes the place of the preset's signal", supervisor.Drain{
-		Quiesce: true, Invite: supervisor.Invite{Command: true}, Until: supervisor.UntilConnections,
+		Quiesce: true, Invite: supervisor.Invite{Command: 5 * time.Second}, Until: supervisor.UntilConnections,
 		Timeout: 10 * time.Second, Settle: time.Second,
 	}, own.Drain)
 	_, asked := find(t, c, "asked")

@@ -186,8 +186,6 @@ func readyKeys() []Key {
 // drainKeys say how work is turned away and finished.
 func drainKeys() []Key {
 	const way = "signal or command"
-	command := hook(Key{Path: "process.*.drain.command", OneOf: way, Doc: "the invitation, as a command"})
-	command[len(command)-1].NotYet = true // drain.timeout bounds it
 	return slices.Concat([]Key{
 		{Path: "process.*.drain", Type: Table, Doc: "how work is turned away and finished"},
 		{Path: "process.*.drain.signal", Type: Signal, OneOf: way, Doc: "the invitation, to the main process"},
@@ -211,7 +209,7 @@ func drainKeys() []Key {
 			Doc: "where its clients come in",
 		},
 	},
-		command,
+		hook(Key{Path: "process.*.drain.command", OneOf: way, Doc: "the invitation, as a command"}),
 		hook(Key{Path: "process.*.drain.probe", Doc: "exits 0 when it is drained"}),
 	)
 }

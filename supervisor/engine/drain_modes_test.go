@@ -49,7 +49,7 @@ func TestDrainUntilExit(t *testing.T) {
 func TestDrainCommand(t *testing.T) {
 	r := newRig(t)
 	e := r.gateway(supervisor.UntilExit)
-	e.Spec.Drain.Invite = supervisor.Invite{Command: true}
+	e.Spec.Drain.Invite = supervisor.Invite{Command: patient}
 	command := r.shell("echo for $LASTOUT_HOOK; kill -QUIT $LASTOUT_PID")
 	e.Process.Instances[0].Drain.Command = &command
 	r.start()
