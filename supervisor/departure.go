@@ -139,7 +139,11 @@ func (m *Machine) takeLeave(p *process, after ordering.ID) {
 }
 
 func (m *Machine) sayFree(p *process, kind ordering.StepKind, after ordering.ID) {
-	r := Report{Kind: KindFree, Process: p.spec.Name, Cause: kind.String()}
+	by := m.out.drainBy(p.id, m.now)
+	if kind == ordering.Leave {
+		by = m.out.at(m.out.budget.LeaveBy(p.id))
+	}
+	r := Report{Kind: KindFree, Process: p.spec.Name, Cause: kind.String(), Bound: m.rest(by)}
 	if after >= 0 {
 		r.After = []string{m.procs[after].spec.Name}
 	}

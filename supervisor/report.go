@@ -63,7 +63,7 @@ const (
 	KindLost    Kind = "lost"    // outlived SIGKILL's bound
 	KindHook    Kind = "hook"    // a hook began (Step 0; Bound) or ended (Step 1; Cause: how it failed)
 	KindRetry   Kind = "retry"   // will be started again: Attempt, Bound (the delay)
-	KindFree    Kind = "free"    // a shutdown step may begin now: Cause "drain" or "leave", After
+	KindFree    Kind = "free"    // a shutdown step may begin now: Cause "drain" or "leave", After; Bound: what the budget leaves for it
 	KindWaiting Kind = "waiting" // a shutdown waits for After, for Bound at most
 	KindPhase   Kind = "phase"   // the tree's phase changed: Phase, Cause, Bound (of the whole shutdown)
 	KindLevel   Kind = "level"   // impatience: Level, Cause

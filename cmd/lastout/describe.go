@@ -160,7 +160,7 @@ func describeFree(r supervisor.Report) string {
 	if len(r.After) > 0 {
 		text += ", after " + names(r.After)
 	}
-	return text
+	return text + within(r)
 }
 
 func describePhase(r supervisor.Report) (zerolog.Level, string) {
