@@ -242,6 +242,17 @@ func (m *Machine) cut(ev Cut) {
 	m.say(r)
 }
 
+// unanswered passes on who still waited for an answer when a drain was over.
+func (m *Machine) unanswered(ev Unanswered) {
+	i := m.find(ev.Inst, ev.Run)
+	if i == nil || len(ev.Connections) == 0 {
+		return
+	}
+	r := i.report(KindUnanswered)
+	r.PID, r.Connections = i.pid, ev.Connections
+	m.say(r)
+}
+
 // whyCut says by whom connections were cut off.
 func (i *instance) whyCut(s State) string {
 	switch s {

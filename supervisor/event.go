@@ -90,6 +90,13 @@ type (
 		Connections []Connection
 	}
 
+	// Unanswered says whose clients still waited for an answer when a Watch was stopped. Their answer may still come.
+	Unanswered struct {
+		Inst        Inst
+		Run         Run
+		Connections []Connection
+	}
+
 	// Lingered answers Linger: the kernel owes nobody anything any more (Left empty), or these.
 	Lingered struct {
 		Left []string // for people: "192.0.2.7:40112, 12 KiB"
@@ -117,6 +124,7 @@ func (Quiesced) event()      {}
 func (BecameDrained) event() {}
 func (Settled) event()       {}
 func (Cut) event()           {}
+func (Unanswered) event()    {}
 func (Lingered) event()      {}
 func (Swept) event()         {}
 func (Tick) event()          {}

@@ -135,6 +135,8 @@ func (m *Machine) handle(ev Event) {
 		m.settled(ev)
 	case Cut:
 		m.cut(ev)
+	case Unanswered:
+		m.unanswered(ev)
 	case Lingered:
 		m.lingered(ev)
 	case Swept:

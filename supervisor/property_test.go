@@ -163,6 +163,7 @@ func drawGarbage(t *rapid.T) Event {
 		BecameDrained{Inst: inst, Run: run},
 		Settled{Inst: inst, Run: run},
 		Cut{Inst: inst, Run: run, Connections: []Connection{{Peer: "192.0.2.1:7"}}},
+		Unanswered{Inst: inst, Run: run, Connections: []Connection{{Peer: "192.0.2.1:7"}}},
 		Lingered{},
 	}).Draw(t, "garbage")
 }

@@ -36,7 +36,7 @@ type Report struct {
 	Connections []Connection `json:"connections,omitempty"`
 }
 
-// Connection is one that was cut off, as the kernel last knew it.
+// Connection is one of a client that was cut off, or may be, as the kernel last knew it.
 type Connection struct {
 	Peer string        `json:"peer"` // its address and port
 	Port int           `json:"port"` // ours
@@ -57,6 +57,9 @@ const (
 	KindQuiesce Kind = "quiesce" // new connections are to be turned away (Step 0; Bound), or are (Step 1; Cause: how)
 	KindInvite  Kind = "invite"  // was asked to finish, no stop step: Signal, or HookRun of a command; Bound
 	KindCut     Kind = "cut"     // connections were cut off: Connections; State and Step, where that happened; Cause
+	// Connections waited for an answer when the drain was over, which came to no end of its own.
+	KindUnanswered Kind = "unanswered"
+
 	KindKill    Kind = "kill"    // SIGKILL went to the whole tree: Cause, Bound
 	KindExit    Kind = "exit"    // the main process was reaped: Exit, Asked, Left
 	KindGone    Kind = "gone"    // and its tree is empty
@@ -69,7 +72,6 @@ const (
 	KindLevel   Kind = "level"   // impatience: Level, Cause
 	KindStrays  Kind = "strays"  // descendants that belong to no living run: After, Signal
 	KindNote    Kind = "note"    // something worth saying: Cause
-	KindOutlook Kind = "outlook" // what the drain of a gateway can do here: Cause
 	KindFinish  Kind = "finish"  // Outcome
 )
 

@@ -94,6 +94,17 @@ func (k *kernel) cutOff(c *child) {
 	}
 }
 
+// stopWatch ends a watch, and tells now and then who still waits.
+func (k *kernel) stopWatch(a supervisor.StopWatch) {
+	k.children[a.Run].watches++
+	if k.plan.cut.has(cutDrains) || !chance(k.drainStream(a.Run, 5), 30) {
+		return
+	}
+	k.after(0, func() supervisor.Event {
+		return supervisor.Unanswered{Inst: a.Inst, Run: a.Run, Connections: []supervisor.Connection{{Peer: "192.0.2.1:4711"}}}
+	})
+}
+
 // linger says who is owed something, and later that nobody is; or nothing.
 func (k *kernel) linger() {
 	r := stream(k.plan.seed, forDrain, 3)

@@ -114,7 +114,7 @@ func (k *kernel) do(a supervisor.Action) {
 	case supervisor.Settle:
 		k.watch(a.Run, 3, supervisor.Settled(a))
 	case supervisor.StopWatch:
-		k.children[a.Run].watches++
+		k.stopWatch(a)
 	case supervisor.Linger:
 		k.linger()
 	case supervisor.Sweep:

@@ -189,6 +189,10 @@ func (w *witness) report(r supervisor.Report) {
 		if w.cuts--; w.cuts < 0 || len(r.Connections) == 0 || !r.State.Alive() {
 			w.failf("rule: connections of %s were cut in state %q, and nobody said so", r.Instance, r.State)
 		}
+	case supervisor.KindUnanswered:
+		if len(r.Connections) == 0 {
+			w.failf("rule: nobody is unanswered at %s, and that is said", r.Instance)
+		}
 	case supervisor.KindLevel:
 		if r.Level <= w.said {
 			w.failf("rule: the level does not rise: %d after %d", r.Level, w.said)

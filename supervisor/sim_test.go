@@ -353,6 +353,7 @@ var allKinds = []supervisor.Kind{
 	supervisor.KindGone, supervisor.KindLost, supervisor.KindHook, supervisor.KindRetry, supervisor.KindFree,
 	supervisor.KindWaiting, supervisor.KindPhase, supervisor.KindLevel, supervisor.KindStrays, supervisor.KindNote,
 	supervisor.KindFinish, supervisor.KindQuiesce, supervisor.KindInvite, supervisor.KindCut,
+	supervisor.KindUnanswered,
 }
 
 var allStates = []supervisor.State{

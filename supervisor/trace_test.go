@@ -177,6 +177,9 @@ func (tr *tracer) parse(words []string) (events []Event) {
 	case "cut":
 		inst, run := tr.inst(args[0])
 		return []Event{Cut{Inst: inst, Run: run, Connections: []Connection{{Peer: args[1], Port: 80, In: 7}}}}
+	case "unanswered":
+		inst, run := tr.inst(args[0])
+		return []Event{Unanswered{Inst: inst, Run: run, Connections: []Connection{{Peer: args[1], Port: 80, In: 7}}}}
 	case "lingered":
 		return []Event{Lingered{Left: args}}
 	case "swept":

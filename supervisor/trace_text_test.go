@@ -33,6 +33,8 @@ func eventText(m *Machine, name string, ev Event) string {
 		return fmt.Sprintf("settled %s#%d", m.InstanceName(ev.Inst), ev.Run)
 	case Cut:
 		return fmt.Sprintf("cut %s#%d %s", m.InstanceName(ev.Inst), ev.Run, ev.Connections[0].Peer)
+	case Unanswered:
+		return fmt.Sprintf("unanswered %s#%d %s", m.InstanceName(ev.Inst), ev.Run, ev.Connections[0].Peer)
 	case Lingered:
 		return fmt.Sprintf("lingered %s", strings.Join(ev.Left, " "))
 	case Swept:

@@ -195,6 +195,10 @@ func TestDescribe(t *testing.T) {
 			zerolog.WarnLevel, "1 connection of api.1 cut off (SIGKILL): 192.0.2.1:4711",
 		},
 		{
+			r{Kind: supervisor.KindUnanswered, Connections: []supervisor.Connection{{Peer: "192.0.2.1:4711"}}},
+			zerolog.WarnLevel, "1 connection of api.1 not answered by the end of its drain: 192.0.2.1:4711",
+		},
+		{
 			r{Kind: supervisor.KindState, From: supervisor.Drained, State: supervisor.Settling, Bound: time.Second},
 			zerolog.InfoLevel, "api.1 settles, 1.00s at most",
 		},

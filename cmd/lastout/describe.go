@@ -36,7 +36,9 @@ func describe(r supervisor.Report) (zerolog.Level, string) {
 		}
 		return zerolog.InfoLevel, fmt.Sprintf("%s is invited to finish by %s%s", r.Instance, how, within(r))
 	case supervisor.KindCut:
-		return zerolog.WarnLevel, describeCut(r)
+		return zerolog.WarnLevel, describeCut(r, "cut off ("+r.Cause+")")
+	case supervisor.KindUnanswered:
+		return zerolog.WarnLevel, describeCut(r, "not answered by the end of its drain")
 	case supervisor.KindKill:
 		return zerolog.WarnLevel, r.Instance + " gets SIGKILL" + because(r)
 	case supervisor.KindExit:
@@ -66,8 +68,6 @@ func describe(r supervisor.Report) (zerolog.Level, string) {
 			return zerolog.WarnLevel, r.Instance + ": " + r.Cause
 		}
 		return zerolog.WarnLevel, r.Cause
-	case supervisor.KindOutlook:
-		return zerolog.InfoLevel, r.Instance + because(r)
 	case supervisor.KindFinish:
 		return zerolog.DebugLevel, fmt.Sprintf("exit code %d", r.Outcome.Code)
 	}
@@ -105,12 +105,12 @@ func describeState(r supervisor.Report) (zerolog.Level, string) {
 	return zerolog.WarnLevel, fmt.Sprintf("%s: unknown state %q", r.Instance, r.State)
 }
 
-func describeCut(r supervisor.Report) string {
+func describeCut(r supervisor.Report, what string) string {
 	list := make([]string, len(r.Connections))
 	for i, c := range r.Connections {
 		list[i] = c.Peer
 	}
-	return fmt.Sprintf("%s of %s cut off (%s): %s", report.Count(len(list), "connection"), r.Instance, r.Cause, names(list))
+	return fmt.Sprintf("%s of %s %s: %s", report.Count(len(list), "connection"), r.Instance, what, names(list))
 }
 
 // describeWaiting says who is waited for; where it is one, and it is known for what he waits himself, that is enough.

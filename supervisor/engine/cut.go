@@ -99,8 +99,38 @@ func (d *drainer) cutOff(now time.Time) []supervisor.Connection {
 	if d.hearing.failed && len(cut) > 0 {
 		d.host.noteOnce(d.child.name + ": more of its connections may have been cut off than could be heard of")
 	}
-	slices.SortFunc(cut, func(a, b supervisor.Connection) int { return cmp.Compare(a.Peer, b.Peer) })
-	return cut
+	return byPeer(cut)
+}
+
+// nameUnanswered says who still waits for an answer when a drain was over before it came to its end. What they get will
+// not be seen: an answer that the end of a worker made is one like any other to the kernel.
+func (d *drainer) nameUnanswered() {
+	if d.vigil.done || d.view.blind() {
+		return
+	}
+	_, err := d.view.look(d.pids) // who holds
+	var open []sockdiag.Sample
+	if err == nil {
+		open, err = d.view.samples(sockdiag.Of(sockdiag.Established, sockdiag.CloseWait))
+	}
+	if err != nil {
+		d.say([]string{err.Error()})
+		return
+	}
+	var list []supervisor.Connection
+	for i := range open {
+		if d.view.holding[open[i].Cookie] {
+			list = append(list, connection(&open[i], 0))
+		}
+	}
+	if len(list) > 0 {
+		d.host.box.Put(supervisor.Unanswered{Inst: d.life.inst, Run: d.life.run, Connections: byPeer(list)})
+	}
+}
+
+func byPeer(list []supervisor.Connection) []supervisor.Connection {
+	slices.SortFunc(list, func(a, b supervisor.Connection) int { return cmp.Compare(a.Peer, b.Peer) })
+	return list
 }
 
 // hearOut hears of all connections that were in hand at the last look and are there no more.

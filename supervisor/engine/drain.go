@@ -90,7 +90,7 @@ func (h *Host) stopWatch(a supervisor.StopWatch) {
 	if !ok || l.drainer == nil {
 		return
 	}
-	l.drainer.change(func(o *orders) { o.look = forNothing })
+	l.drainer.change(func(o *orders) { o.late, o.look = o.late || o.look != forSettled, forNothing })
 	l.drainer.endProbe()
 	if l.look != nil {
 		h.kill(l.look)

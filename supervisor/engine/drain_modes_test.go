@@ -36,7 +36,7 @@ func TestDrainUntilExit(t *testing.T) {
 		t.Errorf("outcome %+v", out)
 	}
 	// It may be seen that its last connection has gone before it has.
-	if r.has(supervisor.KindCut, "edge") {
+	if r.has(supervisor.KindCut, "edge") || r.has(supervisor.KindUnanswered, "edge") {
 		t.Error("it answered all, and is said to have cut somebody off")
 	}
 	drained := r.first1("edge", supervisor.Drained)
@@ -253,6 +253,10 @@ func TestCutConnectionsAreNamed(t *testing.T) {
 	}
 	if cut.State != supervisor.Stopping || cut.Step != 1 {
 		t.Errorf("cut off in state %s, step %d", cut.State, cut.Step)
+	}
+	late := r.first(supervisor.KindUnanswered, "edge")
+	if len(late.Connections) != 1 || late.Connections[0].Peer != c.Peer || late.At > cut.At {
+		t.Errorf("unanswered by the end of the drain: %+v", late)
 	}
 }
 

@@ -60,6 +60,7 @@ type orders struct {
 	look lookKind
 	told bool // the run was told to stop: listeners are its own
 	over bool // the run is gone
+	late bool // its drain was over before it came to its end
 }
 
 // drainer sees to the listeners and connections of one run, from its drain on until it is gone. It has a goroutine of
@@ -86,6 +87,7 @@ type drainer struct {
 	vigil    vigil
 	ended    map[uint64]bool // preconnects that were seen to, by cookie
 	refused  bool            // it was said that they cannot be ended
+	asked    bool            // who was not answered by the end of the drain
 }
 
 func newDrainer(h *Host, c *child, l *life, drain config.Drain) *drainer {
@@ -182,6 +184,10 @@ func (d *drainer) end() {
 func (d *drainer) work(o orders, now time.Time) time.Duration {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if o.late && !d.asked {
+		d.asked = true
+		d.nameUnanswered()
+	}
 	if o.told || o.look == forSettled {
 		d.door.release()
 	}

@@ -103,7 +103,7 @@ func (c *collector) addWhole(r supervisor.Report) {
 		s.Outcome = r.Outcome
 	case supervisor.KindState, supervisor.KindSignal, supervisor.KindCommand, supervisor.KindKill, supervisor.KindExit,
 		supervisor.KindGone, supervisor.KindLost, supervisor.KindRetry, supervisor.KindWaiting, supervisor.KindPhase,
-		supervisor.KindQuiesce, supervisor.KindInvite, supervisor.KindCut:
+		supervisor.KindQuiesce, supervisor.KindInvite, supervisor.KindCut, supervisor.KindUnanswered:
 	}
 }
 
@@ -119,7 +119,7 @@ func (c *collector) addInstance(x *subject, r supervisor.Report) {
 		})
 	case supervisor.KindCommand:
 		x.Asked = append(x.Asked, Ask{At: r.At, Step: r.Step, Name: "command", Command: true, Bound: finite(r.Bound)})
-	case supervisor.KindQuiesce, supervisor.KindInvite, supervisor.KindCut:
+	case supervisor.KindQuiesce, supervisor.KindInvite, supervisor.KindCut, supervisor.KindUnanswered:
 		x.addDrain(r)
 	case supervisor.KindKill:
 		x.Killed = &Kill{At: r.At, Cause: r.Cause}

@@ -13,6 +13,8 @@ func (x *subject) addDrain(r supervisor.Report) {
 	switch {
 	case r.Kind == supervisor.KindCut:
 		x.Cut = append(x.Cut, Cut{At: r.At, Cause: r.Cause, Connections: r.Connections})
+	case r.Kind == supervisor.KindUnanswered:
+		x.Unanswered = r.Connections
 	case r.Kind == supervisor.KindInvite:
 		x.Invited = &Ask{At: r.At, Name: "command", Command: true, Bound: finite(r.Bound)}
 		if r.Signal != 0 {
@@ -25,19 +27,23 @@ func (x *subject) addDrain(r supervisor.Report) {
 	}
 }
 
-// writeCut names the connections that were cut off, and what they were.
+// writeCut names the connections that were cut off, or may have been, and what they were.
 func (s *Shutdown) writeCut(b *strings.Builder, p painter) {
 	const most = 20
 	all := 0
+	write := func(by string, list []supervisor.Connection) {
+		for _, c := range list {
+			if all++; all <= most {
+				fmt.Fprintln(b, p.bad(by+connection(c)))
+			}
+		}
+	}
 	for i := range s.Instances {
 		x := &s.Instances[i]
+		write("not answered by the end of its drain, "+x.Name+": ", x.Unanswered)
 		for _, cut := range x.Cut {
 			by := fmt.Sprintf("cut off at %s, %s (%s): ", Duration(cut.At-s.Begin), x.Name, cut.Cause)
-			for _, c := range cut.Connections {
-				if all++; all <= most {
-					fmt.Fprintln(b, p.bad(by+connection(c)))
-				}
-			}
+			write(by, cut.Connections)
 		}
 	}
 	if all > most {

@@ -133,6 +133,9 @@ func drains() []supervisor.Report {
 	edge(supervisor.Report{Kind: supervisor.KindQuiesce, Step: 1, Cause: "SYN filter on 2 listeners"})
 	edge(supervisor.Report{Kind: supervisor.KindInvite, Signal: syscall.SIGQUIT, Bound: 3 * time.Second})
 	s.after(3*time.Second).state("edge", supervisor.Draining, supervisor.Drained)
+	edge(supervisor.Report{Kind: supervisor.KindUnanswered, Connections: []supervisor.Connection{
+		{Peer: "192.0.2.1:40112", Port: 443, Age: 80 * time.Second, In: 512, Last: 1500 * ms},
+	}})
 	s.free("api", "leave", "edge")
 	s.leaves("api", 300*ms)
 	s.free("edge", "leave", "api")

@@ -43,14 +43,19 @@ type Instance struct {
 	Quiesce *Quiesce            `json:"quiesce,omitempty"`  // how new connections were turned away
 	Invited *Ask                `json:"invited,omitempty"`  // how it was asked to finish before it was told to leave
 	Cut     []Cut               `json:"cut,omitempty"`      // connections that were cut off
-	Asked   []Ask               `json:"asked,omitempty"`    // how it was told to leave, in order
-	Exit    *End                `json:"exit,omitempty"`     // how its main process ended
-	Killed  *Kill               `json:"killed,omitempty"`
-	Hooks   []Hook              `json:"hooks,omitempty"`
-	Gone    *supervisor.Instant `json:"gone,omitempty"` // when its tree was empty
-	Left    *supervisor.Instant `json:"left,omitempty"` // when those who wait for it might go on
-	State   supervisor.State    `json:"state"`          // its last
-	Phases  []Span              `json:"phases"`         // what it did from the begin of the shutdown on
+
+	// Unanswered are the connections that waited for an answer when its drain was over without having come to its end.
+	// What was made of them later is not known, unless they are among the Cut.
+	Unanswered []supervisor.Connection `json:"unanswered,omitempty"`
+
+	Asked  []Ask               `json:"asked,omitempty"` // how it was told to leave, in order
+	Exit   *End                `json:"exit,omitempty"`  // how its main process ended
+	Killed *Kill               `json:"killed,omitempty"`
+	Hooks  []Hook              `json:"hooks,omitempty"`
+	Gone   *supervisor.Instant `json:"gone,omitempty"` // when its tree was empty
+	Left   *supervisor.Instant `json:"left,omitempty"` // when those who wait for it might go on
+	State  supervisor.State    `json:"state"`          // its last
+	Phases []Span              `json:"phases"`         // what it did from the begin of the shutdown on
 
 	Critical bool `json:"critical"` // it is on the path that the whole shutdown had to wait for
 }
