@@ -8,7 +8,7 @@ FUZZTIME ?= 30s
 
 export CGO_ENABLED ?= 0
 
-.PHONY: all build demo test race unit fuzz sim mutate lint fmt bench cover clean
+.PHONY: all build demo test race unit fuzz sim soak mutate lint fmt bench cover clean
 
 all: build
 
@@ -23,11 +23,12 @@ RACE := $(shell command -v $${CC:-gcc} >/dev/null 2>&1 && echo -race)
 
 # What judges durations from outside runs by itself, after all the others.
 OUTSIDE = ./cmd/acceptance
+SERVERS = ^Test(Nginx|Router|Whole|HAProxy|GatewayCrashes|WorkerHangs|Unprivileged|Rehearsal)
 INSIDE  = $(filter-out %/cmd/acceptance,$(shell $(GO) list $(PKGS)))
 
 test: ## everything: all five levels, shuffled, with the race detector where there is a C compiler
 	CGO_ENABLED=$(if $(RACE),1,0) $(GO) test $(RACE) -shuffle=on -count=1 -timeout 15m $(INSIDE)
-	$(GO) test -shuffle=on -count=1 -timeout 10m $(OUTSIDE)
+	$(GO) test -shuffle=on -count=1 -timeout 10m -parallel 6 $(OUTSIDE)
 
 race: ## the same, and refuse to go without the race detector
 	$(MAKE) test RACE=-race
@@ -42,6 +43,9 @@ fuzz: ## each fuzz target for FUZZTIME
 
 sim: ## the simulation of the core with new seeds, until stopped
 	$(GO) test ./supervisor -run '^TestSimForever$$' -sim.forever -timeout 0 -v
+
+soak: ## each test with real servers 20 times, and a rehearsal of 200 cycles
+	LASTOUT_SOAK=1 $(GO) test -count=1 -timeout 60m -parallel 6 -v -run '$(SERVERS)' $(OUTSIDE)
 
 mutate: ## break the core on purpose; every mutant must be caught
 	$(GO) run ./testdata/mutants

@@ -62,6 +62,8 @@ type entry struct {
 	Phase    string `json:"phase"`
 	PID      int    `json:"pid"`
 	Run      uint64 `json:"run"`
+
+	Monotonic int64 `json:"monotonic"` // of the first line: CLOCK_MONOTONIC at instant 0
 }
 
 // tree is one life of lastout with its children.
@@ -84,6 +86,12 @@ type tree struct {
 // launch starts lastout on the configuration, its journal read through a pipe as it is written.
 func launch(t testing.TB, conf string, args ...string) *tree {
 	t.Helper()
+	return launchAs(t, nil, conf, args...)
+}
+
+// launchAs does so as another user.
+func launchAs(t testing.TB, user *syscall.Credential, conf string, args ...string) *tree {
+	t.Helper()
 	x := &tree{t: t, dir: t.TempDir(), fresh: make(chan struct{}), exited: make(chan struct{})}
 	file := filepath.Join(x.dir, "lastout.toml")
 	conf = strings.ReplaceAll(conf, "$CHILD", childBin)
@@ -97,6 +105,7 @@ func launch(t testing.TB, conf string, args ...string) *tree {
 	}
 	x.cmd = exec.Command(lastoutBin, append([]string{"run", "-c", file, "--journal", "/dev/fd/3"}, args...)...)
 	x.cmd.Dir = x.dir
+	x.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: user}
 	// The token is not named LASTOUT_*, for children would not inherit it then.
 	x.cmd.Env = append(os.Environ(), "TEST_TOKEN="+x.dir)
 	x.cmd.ExtraFiles = []*os.File{w}

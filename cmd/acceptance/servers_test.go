@@ -1,12 +1,17 @@
 package acceptance
 
 import (
+	"bufio"
+	"context"
+	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -26,111 +31,219 @@ func needs(t *testing.T, programs ...string) {
 	}
 }
 
-// application answers after 150 ms and says which request it was.
-const application = `
-import time
-def app(environ, start):
-    time.sleep(0.15)
-    start("200 OK", [("Content-Type", "text/plain")])
-    return [("answer to " + environ["QUERY_STRING"]).encode()]
-`
+// soak says that what is repeated is repeated as often as it is promised, however long that takes.
+func soak() bool { return os.Getenv("LASTOUT_SOAK") == "1" }
 
-const nginxConf = `
-daemon off; pid $DIR/nginx.pid; error_log $DIR/nginx.log; worker_processes 2;
-events { worker_connections 4096; }
-http {
-  access_log off; client_body_temp_path $DIR/t1; proxy_temp_path $DIR/t2; fastcgi_temp_path $DIR/t3;
-  uwsgi_temp_path $DIR/t4; scgi_temp_path $DIR/t5;
-  server { listen 127.0.0.1:$PORT; location / { proxy_pass http://unix:$DIR/app.sock; } }
+// town is a gateway and its workers as they are, and how a hand would take them down: groups that are told one after
+// the other. $DIR is a folder of its own; $ADDR is where the clients come, $BESIDE where they go when there are two
+// gateways, and $BEHIND ($HOST, $PORT), and $BEHIND2 at the next port, where the gateways go.
+type town struct {
+	files []string // of testdata
+	conf  string
+	ready int      // how many instances there are
+	first []worker // those who do the work
+	last  []worker // the gateways
+	user  *syscall.Credential
 }
-`
 
-// web is nginx before gunicorn. The edge between them and the gateway's keys are the test's.
-const web = `
-[shutdown]
-timeout = "25s"
-[process.app]
-command = ["gunicorn", "--workers", "2", "--threads", "64", "--bind", "unix:$DIR/app.sock", "--chdir", "$DIR", "app:app"]
-ready = { log = "Booting worker" }
-stop = { timeout = "10s" }
-$APP
-[process.edge]
-command = ["nginx", "-p", "$DIR", "-c", "$DIR/nginx.conf", "-e", "$DIR/nginx.log"]
-ready = { tcp = "127.0.0.1:$PORT" }
-$EDGE
-`
+// worker is somebody whom a hand tells, by his own signal.
+type worker struct {
+	name string
+	sig  syscall.Signal
+}
 
-// launchWeb starts nginx and gunicorn and returns the tree and its address.
-func launchWeb(t *testing.T, app, edge string) (*tree, string) {
-	t.Helper()
-	port := freePort(t)
-	dir := t.TempDir()
-	fill := strings.NewReplacer("$APP", app, "$EDGE", edge, "$DIR", dir, "$PORT", fmt.Sprint(port)).Replace
-	for name, text := range map[string]string{"app.py": application, "nginx.conf": fill(nginxConf)} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+// site is a town that runs, with its clients.
+type site struct {
+	*tree
+	clients *traffic
+	way     way
+	town    town
+	dir     string
+	beside  string // the address of the other gateway
+	code    int
+	stopped chan struct{} // the stop has begun
+
+	books struct {
+		sync.Mutex
+		started, finished map[string]int
+		fresh             chan struct{}
+		closed            chan struct{}
+		close             func() // when nobody writes any more
 	}
-	// nginx gives its workers to another user, who must reach the application's socket.
+}
+
+// open starts a town, to be taken down in some way.
+func (o town) open(t *testing.T, w way) *site {
+	t.Helper()
+	s := &site{way: w, town: o, stopped: make(chan struct{})}
+	dir, where, conf := o.settle(t)
+	s.dir, s.beside = dir, where[1]
+	s.keepBooks(t)
+	args := []string{"--report", filepath.Join(s.dir, "report.json")}
+	if w != byLastout {
+		args = append(args, "--by-hand")
+	}
+	s.tree = launchAs(t, o.user, conf, args...)
+	over, cancel := context.WithCancel(context.Background())
+	go func() { <-s.exited; cancel() }()
+	s.clients = newTraffic(t, "r", where[0], over)
+	s.untilReady(o.ready)
+	return s
+}
+
+// settle gives a town its folder and its addresses.
+func (o town) settle(t *testing.T) (dir string, where []string, conf string) {
+	t.Helper()
+	dir = t.TempDir()
+	// Programs give their workers to other users, who must reach what is in the folder.
 	for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
 		if err := os.Chmod(d, 0o777); err != nil {
 			t.Fatal(err)
 		}
 	}
-	x := launch(t, fill(web))
-	x.untilReady(2)
-	return x, fmt.Sprintf("127.0.0.1:%d", port)
-}
-
-// TestNginx stops nginx before gunicorn in the middle of 500 requests at 250 a second: in order nothing is lost. The
-// controls show that the test can see: everybody at once, and the workers first with the door still open, lose.
-func TestNginx(t *testing.T) {
-	needs(t, "nginx", "gunicorn")
-	for name, c := range map[string]struct {
-		app, edge string
-		loses     bool
-	}{
-		"drained":           {edge: "role = \"gateway\"\ndepends_on = [\"app\"]\ndrain = { until = \"quiet\" }\nstop = { signal = \"QUIT\" }"},
-		"drained by itself": {edge: "role = \"gateway\"\ndepends_on = [\"app\"]\npreset = \"nginx\""},
-		"all at once":       {loses: true},
-		"workers first":     {app: `depends_on = ["edge"]`, loses: true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			x, addr := launchWeb(t, c.app, c.edge)
-			code := -1
-			books := load(t, "http://"+addr+"/", 500, 4*time.Millisecond, func() { code, _ = x.stop(syscall.SIGTERM) })
-			t.Log(books)
-			if code != 0 {
-				t.Errorf("exit %d", code)
-			}
-			if loses := len(books.lost) > 0; loses != c.loses {
-				t.Errorf("%v", books)
-			}
-			if books.answered < 200 {
-				t.Errorf("the load was hardly served: %v", books)
-			}
-		})
+	where, fill := o.places(t, dir)
+	for _, name := range o.files {
+		text, err := os.ReadFile(filepath.Join("testdata", name))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name), []byte(fill(string(text))), 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
+	return dir, where, fill(o.conf)
 }
 
-// TestPreconnect has a connection that never sends a byte. It does not hold the stop of nginx.
-func TestPreconnect(t *testing.T) {
-	needs(t, "nginx", "gunicorn")
-	x, addr := launchWeb(t, "", "role = \"gateway\"\ndepends_on = [\"app\"]\npreset = \"nginx\"")
-	silent, err := net.Dial("tcp", addr)
+// places finds addresses for a town. Each is one of the loopback network that nobody else has, so that no port of it is
+// taken, nor given to a client that connects.
+func (o town) places(t *testing.T, dir string) (where []string, fill func(string) string) {
+	words := []string{"$DIR", dir}
+	for _, name := range []string{"$ADDR", "$BESIDE", "$BEHIND"} {
+		host := fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
+		l, err := net.Listen("tcp", host+":0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		port := l.Addr().(*net.TCPAddr).Port
+		l.Close()
+		if name == "$BEHIND" {
+			words = append(words, "$BEHIND2", fmt.Sprintf("%s:%d", host, port+1), "$HOST", host, "$PORT", fmt.Sprint(port))
+		}
+		at := fmt.Sprintf("%s:%d", host, port)
+		where, words = append(where, at), append(words, name, at)
+	}
+	return where, strings.NewReplacer(words...).Replace
+}
+
+// keepBooks reads what the workers write down of their requests, through a pipe, as it comes.
+func (s *site) keepBooks(t *testing.T) {
+	s.books.started, s.books.finished = map[string]int{}, map[string]int{}
+	s.books.fresh, s.books.closed = make(chan struct{}), make(chan struct{})
+	path := filepath.Join(s.dir, "ledger")
+	if err := syscall.Mkfifo(path, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, 0o666); err != nil { // whatever the umask says
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer silent.Close()
-	if books := load(t, "http://"+addr+"/", 2, time.Millisecond, func() {}); books.answered != 2 {
-		t.Fatal(books)
+	t.Cleanup(func() { f.Close() })
+	go func() {
+		defer close(s.books.closed)
+		for lines := bufio.NewScanner(f); lines.Scan(); {
+			event, id, _ := strings.Cut(lines.Text(), " ")
+			s.books.Lock()
+			switch event {
+			case "started":
+				s.books.started[id]++
+			case "finished":
+				s.books.finished[id]++
+			}
+			close(s.books.fresh)
+			s.books.fresh = make(chan struct{})
+			s.books.Unlock()
+			if event == "closed" {
+				return
+			}
+		}
+	}()
+	s.books.close = func() {
+		if _, err := f.WriteString("closed\n"); err != nil {
+			t.Error(err)
+		}
+		<-s.books.closed
 	}
-	code, took := x.stop(syscall.SIGTERM)
-	if code != 0 {
-		t.Errorf("exit %d", code)
+}
+
+// untilStarted waits until the workers have begun n requests.
+func (s *site) untilStarted(n int) {
+	s.t.Helper()
+	late := time.After(hangs)
+	for {
+		s.books.Lock()
+		ok, fresh := len(s.books.started) >= n, s.books.fresh
+		s.books.Unlock()
+		if ok {
+			return
+		}
+		select {
+		case <-fresh:
+		case <-late:
+			s.t.Fatalf("the workers have not begun %d requests", n)
+		}
 	}
-	t.Logf("took %v", took)
-	if took > 3*time.Second {
-		t.Errorf("took %v: the silent connection was waited for", took)
+}
+
+// shutdown is what is read of the report of a shutdown.
+type shutdown struct {
+	Begin, End int64
+	Took       time.Duration
+	Notes      []string
+	Instances  []struct {
+		Name    string
+		Quiesce *struct {
+			At   int64
+			Done *int64
+			How  string
+		}
+		Cut []struct {
+			At          int64
+			Cause       string
+			Connections []struct {
+				Peer    string
+				Port    int
+				Age     time.Duration
+				In, Out uint64
+			}
+		}
+		Unanswered []struct {
+			Peer string
+			Port int
+		}
+		Exit   *struct{ Code, Signal int }
+		Killed *struct{ Cause string }
+		State  string
 	}
+	Outcome struct {
+		Code   int
+		Killed []string
+		Lost   []string
+	}
+}
+
+// report reads the report of a shutdown that is over.
+func (s *site) report() *shutdown {
+	s.t.Helper()
+	text, err := os.ReadFile(filepath.Join(s.dir, "report.json"))
+	var r shutdown
+	if err == nil {
+		err = json.Unmarshal(text, &r)
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return &r
 }
