@@ -72,6 +72,7 @@ const (
 	KindLevel   Kind = "level"   // impatience: Level, Cause
 	KindStrays  Kind = "strays"  // descendants that belong to no living run: After, Signal
 	KindNote    Kind = "note"    // something worth saying: Cause
+	KindOutlook Kind = "outlook" // what the drain of a gateway can do here: Cause
 	KindFinish  Kind = "finish"  // Outcome
 )
 

@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"lastout/supervisor/config"
+	"lastout/supervisor/engine"
 	"lastout/supervisor/report"
 )
 
@@ -43,10 +44,16 @@ func (p *program) check(c *cli.Context) error {
 	} else {
 		warnings = cfg.Warnings
 	}
+	gateways := []engine.Outlook{}
+	if len(faults) == 0 {
+		gateways = append(gateways, engine.Foresee(cfg)...)
+	}
 	if c.String("output") == "json" {
-		err = answerJSON(p.stdout, map[string]any{"faults": faultsJSON(faults), "warnings": faultsJSON(warnings)})
+		err = answerJSON(p.stdout, map[string]any{
+			"faults": faultsJSON(faults), "warnings": faultsJSON(warnings), "gateways": gateways,
+		})
 	} else {
-		err = write(p.stdout, checkText(cfg, faults, warnings))
+		err = write(p.stdout, checkText(cfg, faults, warnings)+outlookText(gateways))
 	}
 	if err == nil && len(faults) > 0 {
 		err = codeError(exitUsage)
@@ -60,6 +67,20 @@ func faultsJSON(faults []config.Fault) []faultJSON {
 		all[i] = faultJSON{File: f.File, Line: f.Line, Text: f.Text}
 	}
 	return all
+}
+
+// outlookText is what the drains of gateways can do on this machine, and what they cannot.
+func outlookText(gateways []engine.Outlook) string {
+	text := ""
+	for _, g := range gateways {
+		if how := g.How(); how != "" {
+			text += fmt.Sprintf("%s: %s\n", g.Gateway, how)
+		}
+		for _, missing := range g.Missing {
+			text += fmt.Sprintf("%s: here it %s\n", g.Gateway, missing)
+		}
+	}
+	return text
 }
 
 func checkText(cfg *config.Config, faults, warnings []config.Fault) string {

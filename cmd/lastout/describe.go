@@ -68,6 +68,8 @@ func describe(r supervisor.Report) (zerolog.Level, string) {
 			return zerolog.WarnLevel, r.Instance + ": " + r.Cause
 		}
 		return zerolog.WarnLevel, r.Cause
+	case supervisor.KindOutlook:
+		return zerolog.InfoLevel, r.Instance + because(r)
 	case supervisor.KindFinish:
 		return zerolog.DebugLevel, fmt.Sprintf("exit code %d", r.Outcome.Code)
 	}

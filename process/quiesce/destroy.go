@@ -47,16 +47,12 @@ func diagRequest(local, remote netip.AddrPort, cookie uint64) []byte {
 
 // destroy looks at the connection once more and ends it.
 func (p Preconnect) destroy() error {
-	nl, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
+	nl, err := diag()
 	if err != nil {
-		return fmt.Errorf("cannot ask sock_diag: %w", err)
+		return err
 	}
 	defer unix.Close(nl)
-	reply, err := exchange(nl, sockDiagByFamily, unix.NLM_F_REQUEST, diagRequest(p.Local, p.Remote, p.Cookie))
-	if err != nil {
-		return explain("cannot ask sock_diag about it", err, nil)
-	}
-	cookie, err := judgeReply(reply)
+	cookie, err := p.judge(nl)
 	if err != nil {
 		return err
 	}
@@ -65,6 +61,34 @@ func (p Preconnect) destroy() error {
 		unix.EPERM:      "it needs CAP_NET_ADMIN",
 		unix.EOPNOTSUPP: "the kernel is built without CONFIG_INET_DIAG_DESTROY",
 	})
+}
+
+// look says whether the connection is still a preconnect.
+func (p Preconnect) look() error {
+	nl, err := diag()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(nl)
+	_, err = p.judge(nl)
+	return err
+}
+
+func diag() (int, error) {
+	nl, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
+	if err != nil {
+		return -1, fmt.Errorf("cannot ask sock_diag: %w", err)
+	}
+	return nl, nil
+}
+
+// judge asks the kernel whether the connection is still a preconnect, and for its cookie.
+func (p Preconnect) judge(nl int) (uint64, error) {
+	reply, err := exchange(nl, sockDiagByFamily, unix.NLM_F_REQUEST, diagRequest(p.Local, p.Remote, p.Cookie))
+	if err != nil {
+		return 0, explain("cannot ask sock_diag about it", err, nil)
+	}
+	return judgeReply(reply)
 }
 
 // judgeReply says by a struct inet_diag_msg and its attributes whether a connection is a preconnect, and its cookie.

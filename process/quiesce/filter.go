@@ -40,15 +40,22 @@ var filterWords = map[unix.Errno]string{
 	unix.ENOPROTOOPT: "this kind of socket takes none",
 }
 
+// filtered says whether a socket has our filter, left by an earlier life of ours; one of its program is an error.
+func filtered(fd int) (bool, error) {
+	switch has, err := filterOf(fd); {
+	case err == unix.EACCES || len(has) > 0 && !slices.Equal(has, synFilter):
+		return false, ErrOwnFilter
+	case err != nil:
+		return false, explain("cannot read its filter", err, filterWords)
+	default:
+		return len(has) > 0, nil
+	}
+}
+
 // attachFilter makes a socket drop each SYN.
 func attachFilter(s *socket) error {
-	switch has, err := filterOf(s.fd); {
-	case err == unix.EACCES || len(has) > 0 && !slices.Equal(has, synFilter):
-		return ErrOwnFilter
-	case err != nil:
-		return explain("cannot read its filter", err, filterWords)
-	case len(has) > 0:
-		return nil // our own one, left by an earlier life of ours
+	if ours, err := filtered(s.fd); ours || err != nil {
+		return err
 	}
 	err := unix.SetsockoptSockFprog(s.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, program(synFilter))
 	if err != nil {

@@ -198,16 +198,25 @@ func (l *Listener) onSockets(way Way) error {
 }
 
 func (s *socket) turn(way Way, domain int) error {
-	if s.fd < 0 {
-		if s.refused != nil {
-			return fmt.Errorf("%w: %w", ErrNoDuplicate, s.refused)
-		}
-		return ErrNoDuplicate
+	if err := s.missing(); err != nil {
+		return err
 	}
 	if way == Filter {
 		return attachFilter(s)
 	}
 	return setMinTTL(s, domain)
+}
+
+// missing says why there is no duplicate.
+func (s *socket) missing() error {
+	switch {
+	case s.fd >= 0:
+		return nil
+	case s.refused != nil:
+		return fmt.Errorf("%w: %w", ErrNoDuplicate, s.refused)
+	default:
+		return ErrNoDuplicate
+	}
 }
 
 // takeBack undoes a way, also one that was begun only.

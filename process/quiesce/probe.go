@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -12,11 +11,11 @@ import (
 
 // Capabilities is what works here, tried on own sockets. An error says why something does not.
 type Capabilities struct {
-	Duplicate error // of another process's sockets: whether the system call may be had at all
-	Filter    error
-	Sentinel  error
-	MinTTL    error
-	Destroy   error // SOCK_DESTROY, for preconnects where Duplicate is refused
+	Filter   error
+	Sentinel error
+	MinTTL   error
+	Destroy  error // SOCK_DESTROY, for preconnects whose socket cannot be duplicated
+	See      error // sock_diag(7): who is connected, and what of
 }
 
 // Way tells why a way does not work here, nil if it does.
@@ -33,47 +32,34 @@ func (c Capabilities) Way(w Way) error {
 	}
 }
 
-// Words say what works here, for people, a line each.
-func (c Capabilities) Words() []string {
-	line := func(what string, err error) string {
-		if err == nil {
-			return what + ": yes"
-		}
-		return what + ": no, " + err.Error()
-	}
-	return []string{
-		line("sockets of other processes (pidfd_getfd)", c.Duplicate),
-		line("turning connections away by a filter", c.Filter),
-		line("turning connections away by a sentinel", c.Sentinel),
-		line("turning connections away by a minimum TTL", c.MinTTL),
-		line("ending connections by SOCK_DESTROY", c.Destroy),
-	}
+// Probe tries once, on own sockets at the loopback, what works here. It takes some ten milliseconds. What works on own
+// sockets may be refused for those of another program: see MayDuplicate and Listener.Foresee.
+var Probe = sync.OnceValue(probe)
+
+func probe() Capabilities {
+	c := Capabilities{Filter: tryWay(Filter), Sentinel: tryWay(Sentinel), MinTTL: tryWay(MinTTL)}
+	c.See, c.Destroy = tryConnection()
+	return c
 }
 
-// Probe tries once, on own sockets at the loopback, what works here. What works on own sockets may be refused for those
-// of another user.
-var Probe = sync.OnceValue(func() Capabilities {
-	return Capabilities{
-		Duplicate: tryDuplicate(),
-		Filter:    tryWay(Filter),
-		Sentinel:  tryWay(Sentinel),
-		MinTTL:    tryWay(MinTTL),
-		Destroy:   tryDestroy(),
-	}
-})
-
-func tryDuplicate() error {
-	pidfd, err := unix.PidfdOpen(os.Getpid(), 0)
+// MayDuplicate tries whether the sockets of a process can be duplicated (pidfd_getfd(2)), by its descriptor 0, which
+// need not be open. A process that is gone, and not reaped, answers as well.
+func MayDuplicate(pid int) error {
+	pidfd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
 		return explain("pidfd_open", err, duplicateWords)
 	}
 	defer unix.Close(pidfd)
-	dup, err := unix.PidfdGetfd(pidfd, pidfd, 0)
-	if err != nil {
+	dup, err := unix.PidfdGetfd(pidfd, 0, 0)
+	switch err {
+	case nil:
+		unix.Close(dup)
+		return nil
+	case unix.EBADF: // what is allowed is asked first
+		return nil
+	default:
 		return explain("pidfd_getfd", err, duplicateWords)
 	}
-	unix.Close(dup)
-	return nil
 }
 
 // loopbackListener listens at a free port of the loopback, over IPv6 where there is no IPv4.
@@ -123,26 +109,32 @@ func tryWay(w Way) error {
 	return l.Undo()
 }
 
-func tryDestroy() error {
+// tryConnection makes an own connection, looks at it, and ends it from outside.
+func tryConnection() (see, destroy error) {
 	fd, t, err := loopbackListener()
 	if err != nil {
-		return err
+		return err, err
 	}
 	defer unix.Close(fd)
 	client, err := knock(t, 0)
 	if err != nil {
-		return err
+		return err, err
 	}
 	defer reset(client)
 	if in, err := established(client); err != nil || !in {
-		return errors.Join(ErrUnproven, err)
+		err = errors.Join(ErrUnproven, err)
+		return err, err
 	}
 	server, sa, err := unix.Accept4(fd, unix.SOCK_CLOEXEC)
 	if err != nil {
-		return fmt.Errorf("cannot accept an own connection: %w", err)
+		err = fmt.Errorf("cannot accept an own connection: %w", err)
+		return err, err
 	}
 	defer unix.Close(server)
 	p := Preconnect{Local: t.addr}
 	p.Remote, _ = fromSockaddr(sa)
-	return p.destroy()
+	if see = p.look(); see != nil {
+		return see, see
+	}
+	return nil, p.destroy()
 }

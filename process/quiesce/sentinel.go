@@ -31,20 +31,39 @@ var sentinelWords = map[unix.Errno]string{
 
 // raise opens the sentinel, finds its place, and proves it. What was begun is undone by lower.
 func (l *Listener) raise() error {
+	if err := l.alone(); err != nil {
+		return err
+	}
+	if err := l.openGroup(); err != nil {
+		return err
+	}
+	return l.eachGuess(func() error {
+		if err := l.listenBeside(); err != nil {
+			return err
+		}
+		return l.findPlace()
+	})
+}
+
+// alone says whether no stranger would be cut off too.
+func (l *Listener) alone() error {
 	switch n, err := l.strangers(); {
 	case err != nil:
 		return err
 	case n > 0:
 		return fmt.Errorf("%w (%d)", ErrShared, n)
+	default:
+		return nil
 	}
-	if err := l.openGroup(); err != nil {
-		return err
-	}
+}
+
+// eachGuess opens a sentinel and does something with it, until that works.
+func (l *Listener) eachGuess(do func() error) error {
 	var errs []error
 	for _, v6only := range l.guesses() {
 		err := l.openSentinel(v6only)
 		if err == nil {
-			err = l.findPlace()
+			err = do()
 		}
 		if err == nil {
 			return nil
@@ -86,7 +105,7 @@ func (l *Listener) openGroup() error {
 	return nil
 }
 
-// openSentinel opens a socket that the kernel counts to the listener's group: same address, same user, same options.
+// openSentinel opens a socket that may join the listener's group: same user, same options.
 func (l *Listener) openSentinel(v6only bool) error {
 	fd, err := unix.Socket(l.domain, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_TCP)
 	if err != nil {
@@ -106,13 +125,21 @@ func (l *Listener) openSentinel(v6only bool) error {
 			return explain("cannot give the sentinel to the listener's user", err, sentinelWords)
 		}
 	}
-	if err := unix.Bind(fd, toSockaddr(l.domain, l.addr)); err != nil {
-		return explain("cannot bind a sentinel beside it", err, sentinelWords)
-	}
-	if err := unix.Listen(fd, 0); err != nil {
-		return explain("cannot listen beside it", err, sentinelWords)
-	}
 	return nil
+}
+
+// bindBeside gives the sentinel the listener's address.
+func (l *Listener) bindBeside() error {
+	err := unix.Bind(l.sentinel.fd, toSockaddr(l.domain, l.addr))
+	return explain("cannot bind a sentinel beside it", err, sentinelWords)
+}
+
+// listenBeside makes the sentinel a member of the group.
+func (l *Listener) listenBeside() error {
+	if err := l.bindBeside(); err != nil {
+		return err
+	}
+	return explain("cannot listen beside it", unix.Listen(l.sentinel.fd, 0), sentinelWords)
 }
 
 // dress sets the options of a sentinel: those of the group, and the minimum TTL by which it drops what it gets.

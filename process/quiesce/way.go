@@ -62,12 +62,29 @@ type RefusedError struct {
 func (e *RefusedError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "cannot turn new connections away from %s", e.Listener)
+	if why, same := e.same(); same {
+		return b.String() + ": " + why
+	}
 	for i, r := range e.Refusals {
 		b.WriteString([]string{": ", "; "}[min(i, 1)])
-		fmt.Fprintf(&b, "%s: %v", r.Way, r.Err)
+		fmt.Fprintf(&b, "%s: %s", r.Way, inLine(r.Err))
 	}
 	return b.String()
 }
+
+// same is why all ways are refused, where it is the same for all.
+func (e *RefusedError) same() (why string, same bool) {
+	for i, r := range e.Refusals {
+		if i > 0 && inLine(r.Err) != why {
+			return "", false
+		}
+		why = inLine(r.Err)
+	}
+	return why, len(e.Refusals) > 1
+}
+
+// inLine is an error of one line: those that were joined are written one after another.
+func inLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", ", ") }
 
 func (e *RefusedError) Unwrap() []error {
 	errs := make([]error, len(e.Refusals))

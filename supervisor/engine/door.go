@@ -55,7 +55,7 @@ func (d *door) shut(pids []int, listening map[uint32]bool, inner places) []strin
 			continue
 		}
 		if _, err := l.Quiesce(d.ways...); err != nil {
-			said = append(said, inWords(err))
+			said = append(said, err.Error())
 			d.open = append(d.open, l.String())
 			l.Close()
 			continue
@@ -97,15 +97,6 @@ func (d *door) keep(listening map[uint32]bool) []string {
 // means says whether the configuration means a listener.
 func (d *door) means(l *quiesce.Listener) bool {
 	return len(d.ports) == 0 || slices.Contains(d.ports, int(l.Addr().Port()))
-}
-
-// inWords says why no way works at a listener: where it is the same for all ways, once.
-func inWords(err error) string {
-	var refused *quiesce.RefusedError
-	if errors.As(err, &refused) && errors.Is(err, quiesce.ErrUnix) {
-		return fmt.Sprintf("cannot turn new connections away from %s: %v", refused.Listener, quiesce.ErrUnix)
-	}
-	return err.Error()
 }
 
 // inodes are the program's sockets that are turned away from.

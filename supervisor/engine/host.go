@@ -212,6 +212,8 @@ func (h *Host) report(r supervisor.Report) {
 	switch r.Kind {
 	case supervisor.KindPhase:
 		h.announce(r)
+	case supervisor.KindState:
+		h.foresee(r)
 	case supervisor.KindSignal: // the action follows; that of an invitation has another report
 		h.told(r.Run)
 	case supervisor.KindFinish:

@@ -72,7 +72,7 @@ func (d *drainer) endOne(p quiesce.Preconnect, destroy bool, how map[quiesce.End
 		return
 	case !d.refused:
 		d.refused = true
-		d.host.noteOnce(d.child.name + ": " + err.Error())
+		d.host.noteOnce(d.child.name + ": " + keptWords(errors.Unwrap(err)))
 	}
 	d.ended[p.Cookie] = true
 }

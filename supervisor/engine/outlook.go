@@ -1,0 +1,178 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+
+	"lastout/process/quiesce"
+	"lastout/supervisor"
+	"lastout/supervisor/config"
+)
+
+// Outlook is what a drain of a gateway can do from outside here, as far as that is known before it begins: tried, not
+// guessed.
+type Outlook struct {
+	Gateway     string   `json:"gateway"`
+	Quiesce     []string `json:"quiesce"`           // the ways, best first, one for each that a listener takes; none: no way works
+	Preconnects string   `json:"preconnects"`       // "shutdown", "destroy", "keep"
+	Seen        bool     `json:"connections"`       // its connections are seen
+	Missing     []string `json:"missing,omitempty"` // what does not work, and why
+}
+
+// How is for people: what works, and nothing where nothing does.
+func (o *Outlook) How() string {
+	var words []string
+	if len(o.Quiesce) > 0 {
+		words = append(words, "turns new connections away by "+strings.Join(o.Quiesce, " and "))
+	}
+	if o.Preconnects != keepThem {
+		words = append(words, "ends preconnects by "+o.Preconnects)
+	}
+	if o.Seen {
+		words = append(words, "sees its connections")
+	}
+	if len(words) == 0 {
+		return ""
+	}
+	return "a drain here " + strings.Join(words, ", ")
+}
+
+const keepThem = "keep"
+
+// outlook is what is known of a gateway whose sockets can be duplicated if duplicate is nil, apart from its listeners.
+func outlook(name string, drain *config.Drain, caps quiesce.Capabilities, duplicate error) Outlook {
+	o := Outlook{Gateway: name, Quiesce: []string{}, Preconnects: keepThem, Seen: caps.See == nil}
+	switch {
+	case drain.KeepPreconnects:
+	case duplicate == nil:
+		o.Preconnects = "shutdown"
+	case caps.Destroy == nil:
+		o.Preconnects = "SOCK_DESTROY"
+	default:
+		o.Missing = append(o.Missing, keptWords(errors.Join(duplicate, caps.Destroy)))
+	}
+	if caps.See != nil {
+		o.Missing = append(o.Missing, "cannot see its connections: "+caps.See.Error())
+	}
+	return o
+}
+
+// keptWords says why connections that never carried a byte cannot be ended.
+func keptWords(err error) string {
+	return "cannot end connections that never carried a byte: " + strings.ReplaceAll(err.Error(), "\n", "; ")
+}
+
+// turns notes by which way new connections will be turned away from one of its listeners.
+func (o *Outlook) turns(way quiesce.Way, err error) {
+	if err != nil {
+		o.Missing = append(o.Missing, err.Error())
+		return
+	}
+	for _, known := range o.Quiesce {
+		if known == way.String() {
+			return
+		}
+	}
+	o.Quiesce = append(o.Quiesce, way.String())
+}
+
+// Foresee says what the drains of a configuration's gateways can do here, by trials on own sockets and on an own child
+// that lives for a moment. Nobody listens yet, so each gateway is taken to listen as most programs do.
+func Foresee(c *config.Config) []Outlook {
+	var all []Outlook
+	var caps quiesce.Capabilities
+	var duplicate error
+	for id := range c.Processes {
+		p := &c.Processes[id]
+		if !c.Specs[id].Drain.Quiesce || len(p.Instances) == 0 {
+			continue
+		}
+		if all == nil {
+			caps, duplicate = quiesce.Probe(), tryChild()
+		}
+		drain := &p.Instances[0].Drain
+		o := outlook(p.Name, drain, caps, duplicate)
+		o.turns(caps.Foresee(duplicate, newDoor(*drain).ways...))
+		all = append(all, o)
+	}
+	return all
+}
+
+// tryChild says whether the sockets of an own child can be duplicated.
+func tryChild() error {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return fmt.Errorf("cannot try it on a child: %w", err)
+	}
+	defer null.Close()
+	fd := null.Fd()
+	pid, err := syscall.ForkExec("/proc/self/exe", []string{"lastout", "version"}, &syscall.ProcAttr{
+		Files: []uintptr{fd, fd, fd}, Env: os.Environ(),
+	})
+	if err != nil {
+		return fmt.Errorf("cannot try it on a child: %w", err)
+	}
+	refused := quiesce.MayDuplicate(pid)
+	_ = syscall.Kill(pid, syscall.SIGKILL)
+	for {
+		if _, err := syscall.Wait4(pid, nil, 0, nil); err != syscall.EINTR {
+			return refused
+		}
+	}
+}
+
+// foresee says once, beside the start and not on its way, what the drain of a gateway that is ready can do here. A
+// gateway that listens later is told of as by Foresee.
+func (h *Host) foresee(r supervisor.Report) {
+	c := h.runs[r.Run]
+	if c == nil || r.State != supervisor.Ready || h.down {
+		return
+	}
+	l, ok := c.part.(*life)
+	if !ok || !h.config.Specs[l.inst.Proc].Drain.Quiesce {
+		return
+	}
+	_, inst := h.lookup(l.inst)
+	drain, pid := &inst.Drain, c.pid
+	h.drainers.Go(func() {
+		o := h.outlookOf(c, pid, drain)
+		h.onLoop(func() {
+			if how := o.How(); how != "" && !h.noted[c.name+how] {
+				h.noted[c.name+how] = true
+				h.say(supervisor.Report{
+					At: h.at, Kind: supervisor.KindOutlook, Process: r.Process, Instance: r.Instance, Cause: how,
+				})
+			}
+		})
+		for _, text := range o.Missing {
+			h.noteOnce(c.name + ": " + text)
+		}
+	})
+}
+
+// outlookOf looks at a gateway's listeners, and leaves them as they are.
+func (h *Host) outlookOf(c *child, pid int, drain *config.Drain) Outlook {
+	caps, duplicate := quiesce.Probe(), quiesce.MayDuplicate(pid)
+	o := outlook(c.name, drain, caps, duplicate)
+	door := newDoor(*drain)
+	var pids []int
+	for _, m := range h.reaper.Members(c.tag) {
+		pids = append(pids, m.PID)
+	}
+	listeners, _ := quiesce.Listeners(pids)
+	meant := 0
+	for _, l := range listeners {
+		if door.means(l) {
+			o.turns(l.Foresee(caps, door.ways...))
+			meant++
+		}
+		l.Close()
+	}
+	if meant == 0 {
+		o.turns(caps.Foresee(duplicate, door.ways...))
+	}
+	return o
+}
