@@ -10,7 +10,7 @@ type Cost struct {
 	PreDrain, Drain time.Duration // of gateways: the hook before a drain, and the drain
 	Settle          time.Duration // of gateways: for the last bytes, when the workers have left
 	PreStop         time.Duration
-	Invite          time.Duration // of others than gateways: their own drain, behind the pre_stop hook
+	Invite          time.Duration // of others than gateways: their own drain and its hook, behind the pre_stop hook
 	Steps           time.Duration // the stop steps together
 	Kill            time.Duration // until what was killed is gone, or lost
 	PostStop        time.Duration
@@ -26,8 +26,12 @@ type Limits struct {
 	Timeout       time.Duration // of the whole; 0: none
 	Reserve       time.Duration // what nobody's waiting may take away from another
 	Before, Delay time.Duration // the before_shutdown hook, and the wait behind it
+	Survey        time.Duration // beside them: a look that the first step waits for
 	After, Linger time.Duration // the after_shutdown hook, and the stay for the kernel's sake
 }
+
+// announce is how long it takes until the first step.
+func (l Limits) announce() time.Duration { return max(plus(l.Before, l.Delay), l.Survey) }
 
 // Budget shares the time of one shutdown out, so that nobody is starved by those who leave before him. Everything is
 // fixed when it is made; all moments are durations since the begin of the shutdown, and Forever is one that never
@@ -56,7 +60,7 @@ func (g *Graph) Budget(l Limits, cost []Cost, alive func(ID) bool) *Budget {
 		}
 	}
 	span := b.tails()
-	b.announce = plus(l.Before, l.Delay)
+	b.announce = l.announce()
 	b.end, b.hard, b.part, b.whole = Forever, Forever, 1, 1
 	if l.Timeout > 0 {
 		b.hard = l.Timeout

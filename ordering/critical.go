@@ -24,7 +24,7 @@ func (b *Budget) Path() []PathStep {
 		}
 	}
 	var path []PathStep
-	begin := plus(b.limits.Before, b.limits.Delay)
+	begin := b.limits.announce()
 	for p := first; p >= 0; p = next[p] {
 		if took := b.full(p); took > 0 {
 			path = append(path, PathStep{Step: p.step(), Begin: begin, Took: took})
@@ -38,7 +38,7 @@ func (b *Budget) Path() []PathStep {
 // and no longer than the timeout.
 func (b *Budget) Total() time.Duration {
 	after, _ := b.longest()
-	total := plus(plus(b.limits.Before, b.limits.Delay), plus(b.limits.After, b.limits.Linger))
+	total := plus(b.limits.announce(), plus(b.limits.After, b.limits.Linger))
 	if len(after) > 0 {
 		total = plus(total, slices.Max(after))
 	}

@@ -55,7 +55,7 @@
 //	tail(x)     = max over the steps y directly behind x of need(y) + tail(y); a drain needs nothing
 //	end         = timeout - min(after + linger, reserve, timeout/4)
 //	span        = max over x of need(x) + tail(x)
-//	announce    = min(before + delay, end - span), and not below 0
+//	announce    = min(max(before + delay, survey), end - span), and not below 0
 //	scale       = min(1, (end - announce) / span)
 //	leave_by(x) = end - scale*tail(x)
 //	drain_by(g) = min(start + pre_drain + drain, end - scale*tail of its drain)

@@ -143,6 +143,19 @@ func (g *Graph) holdServices(parts []int) {
 // Drains says whether something is done for the drain of a process: it is a gateway, and not without a drain.
 func (g *Graph) Drains(id ID) bool { return g.nodes[id].Role == Gateway && !g.nodes[id].NoDrain }
 
+// Without is the graph in which the named processes have nothing to do for their drain: nobody waits for it, and it waits
+// for no client. It costs as much as the steps of New do.
+func (g *Graph) Without(drains []ID) *Graph {
+	lesser := *g
+	lesser.nodes = slices.Clone(g.nodes)
+	for _, id := range drains {
+		lesser.nodes[id].NoDrain = true
+	}
+	lesser.steps = steps{}
+	lesser.planSteps()
+	return &lesser
+}
+
 // Dropped lists the waits that would have made a step wait for itself and are left out: a gateway's drain that does
 // not wait for a client, a service that does not wait for a gateway's drain.
 func (g *Graph) Dropped() []DroppedWait { return g.steps.dropped }

@@ -75,6 +75,11 @@ type (
 		Hook Run
 	}
 
+	// Survey looks which of the runs, all of gateways, listen nowhere. Answer: Surveyed, once.
+	Survey struct {
+		Runs []Run
+	}
+
 	// Quiesce turns new connections away from the listeners of the run's tree, from outside; whatever is in or queued goes
 	// on. It lasts until the run is gone. Answer: Quiesced, as soon as no accept queue holds anybody.
 	Quiesce struct {
@@ -141,6 +146,7 @@ func (Kill) action()         {}
 func (Forget) action()       {}
 func (RunHook) action()      {}
 func (StopHook) action()     {}
+func (Survey) action()       {}
 func (Quiesce) action()      {}
 func (DrainCommand) action() {}
 func (Watch) action()        {}

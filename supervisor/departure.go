@@ -7,6 +7,7 @@ import "lastout/ordering"
 // node in the middle never cuts the order. In a shutdown everybody leaves.
 type departure struct {
 	began  Instant
+	graph  *ordering.Graph // without the drains of those that have nothing to drain
 	walk   *ordering.Walk
 	budget *ordering.Budget
 	free   queue[freeStep]
@@ -35,13 +36,14 @@ func (m *Machine) depart() *departure {
 			busy[i.proc.id] = true
 		}
 	}
-	costs := make([]ordering.Cost, len(m.procs))
+	costs, specs := make([]ordering.Cost, len(m.procs)), make([]Spec, len(m.procs))
 	for id, p := range m.procs {
-		costs[id] = p.spec.cost(m.opts)
+		costs[id], specs[id] = p.spec.cost(m.opts), p.spec
 	}
 	return &departure{
 		began:  m.now,
-		budget: m.graph.Budget(m.opts.limits(), costs, func(id ordering.ID) bool { return busy[id] }),
+		budget: m.graph.Budget(limits(m.opts, specs), costs, func(id ordering.ID) bool { return busy[id] }),
+		graph:  m.graph,
 		walk:   m.graph.Walk(),
 		steps:  2 * len(m.procs),
 	}
@@ -101,7 +103,7 @@ func (m *Machine) take(f freeStep) {
 
 func (m *Machine) takeDrain(p *process, after ordering.ID) {
 	p.drained = turn{came: true, at: m.now, after: after}
-	if m.graph.Drains(p.id) && m.level == Orderly {
+	if m.out.graph.Drains(p.id) && m.level == Orderly {
 		serving := false
 		for _, i := range p.inst {
 			if i.serving() {
@@ -168,24 +170,15 @@ func (m *Machine) stepOver(t *turn, s ordering.Step) {
 	}
 }
 
-// limits are the bounds of a whole shutdown as the budget wants them. Closing gets the least that a sweep needs to see
-// its SIGKILL through.
-func (o Options) limits() ordering.Limits {
-	return ordering.Limits{
-		Timeout: o.Timeout, Reserve: o.Reserve, Before: o.Before, Delay: o.Delay, After: o.After,
-		Linger: plus(o.Linger, leastSweep),
-	}
-}
-
 // cost is how long the parts of a process's leaving may take.
 func (s *Spec) cost(o Options) ordering.Cost {
 	c := ordering.Cost{
-		PreDrain: s.Hooks[PreDrain], PreStop: s.Hooks[PreStop], Kill: o.KillTimeout, PostStop: s.Hooks[PostStop],
+		PreStop: s.Hooks[PreStop], Kill: o.KillTimeout, PostStop: s.Hooks[PostStop],
 	}
 	if s.Role == ordering.Gateway {
-		c.Drain, c.Settle = s.Drain.time(), s.Drain.Settle
+		c.PreDrain, c.Drain, c.Settle = s.Hooks[PreDrain], s.Drain.time(), s.Drain.Settle
 	} else {
-		c.Invite = s.Drain.time()
+		c.Invite = plus(s.Hooks[PreDrain], s.Drain.time())
 	}
 	for _, step := range s.Stop {
 		c.Steps = plus(c.Steps, step.Timeout)

@@ -48,7 +48,8 @@
 // exit is no failure, and ends its drain. When its workers are gone and its turn to leave has come it settles, before its
 // pre_stop hook.
 //
-// The drain of others is a part of their own leaving: invited and watched between the pre_stop hook and the stop steps.
+// The drain of others is a part of their own leaving, between the pre_stop hook and the stop steps: their pre_drain hook,
+// then they are invited and watched.
 // They are never quiesced, for a gateway may still send them requests.
 //
 //	part        answer                      its bound
@@ -60,6 +61,12 @@
 //
 // A Watch or Settle ends with its answer or with StopWatch. Where Exited ends the drain, or impatience does, nothing else
 // is taken back: what was quiesced stays so until the run is gone. Answers that come late are ignored.
+//
+// # Who listens
+//
+// A gateway for which nobody configured a drain is drained only if it listens when the shutdown begins: that is looked
+// up (Survey) beside the announcement, and awaited for a quarter of a second at most. The drain of one that listens
+// nowhere, as far as can be seen, is left out, with the waits that it would bring.
 //
 // # The life of a shutdown
 //

@@ -15,6 +15,8 @@ const quiesceTime = 1250 * time.Millisecond
 //
 //	pre_drain hook -> quiesce -> invite -> watch -> drained
 //
+// Only gateways are quiesced.
+//
 // An invitation is no stop step: who is invited may leave by itself, and nobody need have left before it.
 type drainPart uint8
 
@@ -39,30 +41,43 @@ func (m *Machine) drain(i *instance) {
 	i.drainBy = m.out.drainBy(i.proc.id, i.proc.drained.at)
 	m.enter(i, Draining, "", i.drainBy)
 	if hook {
-		i.part = preDraining
-		m.setDeadline(i, min(i.drainBy, m.after(bound)))
-		m.startHook(i, PreDrain)
+		m.preDrain(i, bound)
 		return
 	}
 	m.beginDrain(i)
 }
 
+func (m *Machine) preDrain(i *instance, bound Instant) {
+	i.part = preDraining
+	m.setDeadline(i, min(i.drainBy, m.after(bound)))
+	m.startHook(i, PreDrain)
+}
+
 // beginDrain begins what drain.timeout bounds, when the pre_drain hook is over.
 func (m *Machine) beginDrain(i *instance) {
-	i.drainBy = min(i.drainBy, m.after(i.proc.spec.Drain.Timeout))
-	m.drainOn(i, quiescing)
+	i.drainBy = min(i.drainBy, m.after(i.proc.spec.Drain.time()))
+	if i.proc.spec.Role == ordering.Gateway {
+		m.drainOn(i, quiescing)
+		return
+	}
+	m.drainOn(i, inviting)
 }
 
 // inviteOut lets one who is no gateway finish what it has in hand, at its turn to leave, and then tells it to stop.
 func (m *Machine) inviteOut(i *instance) {
 	d := &i.proc.spec.Drain
-	if i.proc.spec.Role == ordering.Gateway || !d.Wanted() || !m.mayFinish(i) {
+	bound, hook := i.proc.spec.Hooks[PreDrain]
+	if i.proc.spec.Role == ordering.Gateway || !hook && !d.Wanted() || !m.mayFinish(i) {
 		m.tell(i)
 		return
 	}
-	i.drainBy = m.partBy(i, min(m.after(d.Timeout), m.out.inviteBy(i.proc.id, m.now)))
+	i.drainBy = m.partBy(i, min(m.after(plus(bound, d.time())), m.out.inviteBy(i.proc.id, m.now)))
 	m.enter(i, Draining, i.whyStop(), i.drainBy)
-	m.drainOn(i, inviting)
+	if hook {
+		m.preDrain(i, bound)
+		return
+	}
+	m.beginDrain(i)
 }
 
 // mayFinish says whether an instance whose turn to leave has come gets the time to finish something before it is told:
@@ -202,7 +217,7 @@ func (m *Machine) stopWatch(i *instance) {
 // settleOut gives a gateway whose workers are gone the time to push its last bytes out.
 func (m *Machine) settleOut(i *instance) {
 	bound := i.proc.spec.Drain.Settle
-	if i.proc.spec.Role != ordering.Gateway || bound <= 0 || !m.mayFinish(i) {
+	if i.proc.spec.Role != ordering.Gateway || bound <= 0 || i.proc.silent || !m.mayFinish(i) {
 		m.prepare(i)
 		return
 	}

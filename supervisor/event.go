@@ -63,6 +63,11 @@ type (
 		Failed string // empty: exit 0
 	}
 
+	// Surveyed answers Survey: these of the runs listen nowhere, as far as can be seen.
+	Surveyed struct {
+		Silent []Run
+	}
+
 	// Quiesced answers Quiesce: new connections are turned away, or as many of them as can be.
 	Quiesced struct {
 		Inst Inst
@@ -120,6 +125,7 @@ func (BecameReady) event()   {}
 func (Exited) event()        {}
 func (Gone) event()          {}
 func (HookEnded) event()     {}
+func (Surveyed) event()      {}
 func (Quiesced) event()      {}
 func (BecameDrained) event() {}
 func (Settled) event()       {}

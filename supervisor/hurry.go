@@ -85,6 +85,6 @@ func (m *Machine) force() {
 	case afterHook:
 		m.stopTreeHook("forced")
 		m.finish()
-	case idle, beforeHook, delaying, killing, counting, lingering:
+	case idle, beforeHook, delaying, surveying, killing, counting, lingering:
 	}
 }

@@ -60,6 +60,7 @@ type process struct {
 
 	turn    turn
 	drained turn
+	silent  bool // its drain was left out, for it listens nowhere
 }
 
 // New makes the machine of a tree; specs are by the graph's IDs. Nothing happens before Begin. It panics where graph
@@ -127,6 +128,8 @@ func (m *Machine) handle(ev Event) {
 		m.gone(ev)
 	case HookEnded:
 		m.hookEnded(ev)
+	case Surveyed:
+		m.surveyed(ev)
 	case Quiesced:
 		m.quiesced(ev)
 	case BecameDrained:

@@ -51,14 +51,14 @@ func MakePlan(g *ordering.Graph, specs []Spec, o Options) Plan {
 	for id := range specs {
 		costs[id] = specs[id].cost(o)
 	}
-	b := g.Budget(o.limits(), costs, func(id ordering.ID) bool { return p.runs(id) })
+	b := g.Budget(limits(o, specs), costs, func(id ordering.ID) bool { return p.runs(id) })
 	plan := Plan{Start: p.start(), Stop: p.stop(costs), Announce: b.Announce(), Bound: o.bound(b)}
 	for _, s := range b.Path() {
 		plan.Path = append(plan.Path, PlanWait{PlanRef: p.ref(s.Step), Begin: s.Begin, Took: s.Took})
 	}
 	unlimited := o
 	unlimited.Timeout = 0
-	free := g.Budget(unlimited.limits(), costs, func(id ordering.ID) bool { return p.runs(id) })
+	free := g.Budget(limits(unlimited, specs), costs, func(id ordering.ID) bool { return p.runs(id) })
 	plan.Squeezed = b.Hard() < free.Total()
 	return plan
 }

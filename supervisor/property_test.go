@@ -97,6 +97,8 @@ func (a *anyWorld) follow(x Action) {
 		a.asked = append(a.asked, HookEnded{Run: x.Hook}, HookEnded{Run: x.Hook, Failed: "exit code 1"})
 	case StopCommand:
 		a.asked = append(a.asked, HookEnded{Run: x.Hook})
+	case Survey:
+		a.asked = append(a.asked, Surveyed{Silent: x.Runs}, Surveyed{})
 	case Quiesce:
 		a.asked = append(a.asked, Quiesced{Inst: x.Inst, Run: x.Run, How: "filter"})
 	case DrainCommand:
@@ -164,6 +166,7 @@ func drawGarbage(t *rapid.T) Event {
 		Settled{Inst: inst, Run: run},
 		Cut{Inst: inst, Run: run, Connections: []Connection{{Peer: "192.0.2.1:7"}}},
 		Unanswered{Inst: inst, Run: run, Connections: []Connection{{Peer: "192.0.2.1:7"}}},
+		Surveyed{Silent: []Run{run}},
 		Lingered{},
 	}).Draw(t, "garbage")
 }
@@ -216,7 +219,8 @@ func drawSpec(t *rapid.T, node ordering.Node) Spec {
 	}
 	if rapid.Bool().Draw(t, "drains") {
 		s.Drain = Drain{
-			Quiesce: rapid.Bool().Draw(t, "quiesce"), Timeout: 2 * time.Second, Settle: time.Second,
+			Quiesce: rapid.Bool().Draw(t, "quiesce"), Listens: rapid.Bool().Draw(t, "listens"),
+			Timeout: 2 * time.Second, Settle: time.Second,
 			Invite: rapid.SampledFrom([]Invite{{}, {Signal: syscall.SIGQUIT}, {Command: time.Second}}).Draw(t, "invite"),
 			Until:  Until(rapid.IntRange(0, 4).Draw(t, "until")),
 		}

@@ -20,6 +20,7 @@ type shutdown struct {
 	hook    *hook
 
 	announceBy Instant
+	survey     survey
 	killBy     Instant // closing: when descendants are killed
 	countBy    Instant // closing: when those who are left are counted, for the last time
 	sweepBy    Instant // closing: when they are given up
@@ -38,6 +39,7 @@ const (
 	idle stage = iota
 	beforeHook
 	delaying
+	surveying
 	telling  // descendants were told to leave
 	killing  // and killed
 	counting // and are asked for a last time
@@ -65,6 +67,7 @@ func (m *Machine) shut(cause string, trigger *instance) {
 	for _, i := range m.insts {
 		m.halt(i)
 	}
+	m.beginSurvey()
 	if m.opts.Before > 0 {
 		m.startTreeHook(BeforeShutdown, beforeHook, min(m.after(m.opts.Before), s.announceBy))
 		return
@@ -143,6 +146,9 @@ func (m *Machine) await(s stage, until Instant) {
 
 // walk begins to show everybody out.
 func (m *Machine) walk() {
+	if m.awaitSurvey() {
+		return
+	}
 	m.enterPhase(Walking, "")
 	m.out.open()
 }
@@ -248,7 +254,7 @@ func (m *Machine) shutdownDue() {
 		kind := s.hook.kind
 		m.stopTreeHook("it took longer than " + rounded(m.now-s.since).String())
 		m.treeHookOver(kind)
-	case delaying:
+	case delaying, surveying:
 		m.walk()
 	case telling:
 		m.sweep(killing, s.countBy)

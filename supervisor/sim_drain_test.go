@@ -26,6 +26,7 @@ func (p *plan) drawDrain(i int, role ordering.Role) (d supervisor.Drain) {
 		d.Until = pick(r, supervisor.UntilNothing, supervisor.UntilExit, supervisor.UntilExit, supervisor.UntilQuiet,
 			supervisor.UntilConnections, supervisor.UntilProbe)
 		d.Timeout = pick(r, 10*ms, 100*ms, s, 2*s, 10*s)
+		d.Listens = role == ordering.Gateway && chance(r, 50)
 	}
 	if p.cut.has(cutDrains) {
 		return supervisor.Drain{}
@@ -152,14 +153,19 @@ func (w *witness) drainPart(i supervisor.Inst, n supervisor.Run, what string) *r
 		w.failf("drain: %s of %s, in a shutdown: %v, of level %v", what, w.name(i), w.down, w.said)
 	case r.told || r.drain.watch != "":
 		w.failf("drain: %s of %s, told before: %v, watched: %q", what, w.name(i), r.told, r.drain.watch)
-	case w.spec(i).Hooks[hook] > 0 && (r.hooks[hook] == nil || r.hooks[hook].live()):
-		w.failf("drain: %s of %s before its %s hook is over", what, w.name(i), hook)
+	case w.unhooked(r, hook) || w.unhooked(r, supervisor.PreDrain):
+		w.failf("drain: %s of %s before its hooks are over", what, w.name(i))
 	}
 	if !r.drain.began {
 		r.drain.began, r.drain.from = true, w.now
 	}
 	r.asked = true
 	return r
+}
+
+// unhooked says whether a hook that a run has is not over.
+func (w *witness) unhooked(r *run, kind supervisor.HookKind) bool {
+	return w.spec(r.inst).Hooks[kind] > 0 && (r.hooks[kind] == nil || r.hooks[kind].live())
 }
 
 // checkOuter holds that work is turned away from the edge inward: by a gateway only when those that need it, directly
@@ -290,12 +296,18 @@ func (w *witness) checkFinished(r *run) {
 		return
 	}
 	if spec.Role == ordering.Gateway {
-		if spec.Drain.Settle > 0 && !r.drain.settled && !r.late {
+		if spec.Drain.Settle > 0 && !r.drain.settled && !r.late && !w.survey.silent[r.inst.Proc] {
 			w.failf("settle: %s is told to stop before it has settled", w.name(r.inst))
 		}
 		return
 	}
-	if spec.Drain.Wanted() && !w.plan.squeezed() && !r.late {
+	if w.plan.squeezed() || r.late {
+		return
+	}
+	if w.unhooked(r, supervisor.PreDrain) && w.lateness == 0 {
+		w.failf("drain: %s is told to stop before its pre_drain hook is over", w.name(r.inst))
+	}
+	if spec.Drain.Wanted() {
 		w.checkDrainDone(r, "told to stop")
 	}
 }

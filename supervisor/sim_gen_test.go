@@ -292,7 +292,7 @@ func (p *plan) drawHooks(r *rand.Rand, role ordering.Role) map[supervisor.HookKi
 		if busy {
 			percent = 50
 		}
-		if kind == supervisor.PreDrain && role != ordering.Gateway {
+		if kind == supervisor.PreDrain && role == ordering.Task {
 			percent = 0
 		}
 		bound := pick(r, 10*ms, 100*ms, s, 5*s)

@@ -31,9 +31,10 @@ func (w *witness) onHook(a supervisor.RunHook) {
 		w.begin(a.Inst, a.For).preStart = true
 	case supervisor.PostStart, supervisor.PreDrain, supervisor.PreStop:
 		w.living(a.Inst, a.For, string(a.Kind))
-		if a.Kind == supervisor.PreDrain {
+		switch {
+		case a.Kind == supervisor.PreDrain && w.spec(a.Inst).Role == ordering.Gateway:
 			w.checkTurn(a.Kind, a.Inst, ordering.Drain)
-		} else if a.Kind == supervisor.PreStop {
+		case a.Kind != supervisor.PostStart:
 			w.checkTurn(a.Kind, a.Inst, ordering.Leave)
 		}
 	case supervisor.PostStop:

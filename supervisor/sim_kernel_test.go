@@ -104,6 +104,8 @@ func (k *kernel) do(a supervisor.Action) {
 		k.startHook(a.Hook)
 	case supervisor.StopHook:
 		k.stopHook(a.Hook)
+	case supervisor.Survey:
+		k.survey(a)
 	case supervisor.Quiesce:
 		k.quiesce(a)
 	case supervisor.DrainCommand:

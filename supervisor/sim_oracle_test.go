@@ -52,7 +52,7 @@ func (w *witness) checkDrained(r *run) {
 	for _, g := range w.ordered {
 		serves := g.alive() && g.spawned && !g.exited && !g.late
 		leaving := g.asked && g.hooks[supervisor.PreDrain] == nil && !g.drain.began // on its way out before the shutdown
-		if !serves || leaving || w.spec(g.inst).Role != ordering.Gateway || !w.fronts(g.inst.Proc, r.inst.Proc) {
+		if !serves || leaving || w.survey.silent[g.inst.Proc] || w.spec(g.inst).Role != ordering.Gateway || !w.fronts(g.inst.Proc, r.inst.Proc) {
 			continue
 		}
 		if w.running(g, supervisor.PreDrain) {
@@ -171,7 +171,9 @@ func (w *witness) report(r supervisor.Report) {
 				w.failf("rule: a shutdown began, and nothing asked for it")
 			}
 		case supervisor.Walking:
-			w.walking, w.walk = true, w.plan.graph.Walk()
+			w.walking = true
+			w.surveyLate()
+			w.walk = w.orderGone().Walk()
 		case supervisor.Closing:
 			w.checkAllLeft("closing")
 		case supervisor.Up, supervisor.Finished:
@@ -345,7 +347,7 @@ func (w *witness) undrained(i supervisor.Inst) bool {
 	serves := state == supervisor.Ready || state == supervisor.Running
 	drains := w.spec(i).Hooks[supervisor.PreDrain] > 0 || w.spec(i).Drain.Wanted()
 	step := ordering.Step{Kind: ordering.Drain, ID: i.Proc}
-	return w.spec(i).Role == ordering.Gateway && w.said == supervisor.Orderly && drains && serves &&
+	return w.spec(i).Role == ordering.Gateway && w.said == supervisor.Orderly && drains && serves && !w.survey.silent[i.Proc] &&
 		!w.last[i].exited && !w.walk.Over(step)
 }
 

@@ -33,6 +33,9 @@ func (w *witness) settled() {
 	if w.finished {
 		return
 	}
+	if w.down {
+		w.surveyLate()
+	}
 	w.advance()
 	w.checkPromises()
 	for _, r := range w.ordered {

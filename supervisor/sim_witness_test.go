@@ -53,6 +53,7 @@ type witness struct {
 	outcome     supervisor.Outcome
 	inviting    bool // the next signal is an invitation
 	linger      lingering
+	survey      surveyed
 	cuts        int  // that the machine was told of and has not said
 	unsatisfied bool // states changed since the start order was looked at
 
@@ -171,6 +172,8 @@ func (w *witness) event(now supervisor.Instant, ev supervisor.Event) {
 		if h := w.hooks[ev.Run]; h != nil {
 			h.ended = true
 		}
+	case supervisor.Surveyed:
+		w.surveyAnswered(ev)
 	case supervisor.Quiesced:
 		if r := w.runs[ev.Run]; r != nil {
 			r.drain.quiescing = false
@@ -246,6 +249,8 @@ func (w *witness) action(a supervisor.Action) {
 		w.onHook(a)
 	case supervisor.StopHook:
 		w.onStopHook(a)
+	case supervisor.Survey:
+		w.onSurvey(a)
 	case supervisor.Quiesce:
 		w.onQuiesce(a)
 	case supervisor.DrainCommand:

@@ -33,6 +33,7 @@ type Spec struct {
 // hook and the stop steps. The zero value is no drain.
 type Drain struct {
 	Quiesce bool          // of a gateway: new connections are turned away from outside first
+	Listens bool          // of a gateway: only if it listens when the shutdown begins, for nobody configured the drain
 	Invite  Invite        // how the program itself is asked to finish, if it is
 	Until   Until         // when it is drained
 	Timeout time.Duration // of the whole, from the begin of the quiesce on

@@ -151,7 +151,7 @@ func (tr *tracer) follow(a Action) {
 		tr.hooks[tr.m.InstanceName(a.Inst)] = a.Hook
 	case DrainCommand:
 		tr.hooks[tr.m.InstanceName(a.Inst)] = a.Hook
-	case Cancel, Probe, StopProbe, Signal, Kill, Forget, StopHook, Quiesce, Watch, Settle, StopWatch, Linger, Sweep, Say,
+	case Cancel, Probe, StopProbe, Signal, Kill, Forget, StopHook, Survey, Quiesce, Watch, Settle, StopWatch, Linger, Sweep, Say,
 		Finish:
 	}
 }
@@ -168,6 +168,13 @@ func (tr *tracer) parse(words []string) (events []Event) {
 		return []Event{Stop{Cause: strings.Join(args, " ")}}
 	case "interrupt":
 		return []Event{Interrupt{Cause: strings.Join(args, " ")}}
+	case "surveyed":
+		ev := Surveyed{}
+		for _, name := range args {
+			_, run := tr.inst(name)
+			ev.Silent = append(ev.Silent, run)
+		}
+		return []Event{ev}
 	case "quiesced":
 		inst, run := tr.inst(args[0])
 		return []Event{Quiesced{Inst: inst, Run: run, How: strings.Join(args[1:], " ")}}

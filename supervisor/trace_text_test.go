@@ -25,6 +25,8 @@ func eventText(m *Machine, name string, ev Event) string {
 		return fmt.Sprintf("gone %s#%d", m.InstanceName(ev.Inst), ev.Run)
 	case HookEnded:
 		return fmt.Sprintf("hook #%d %s", ev.Run, cmp.Or(ev.Failed, "ok"))
+	case Surveyed:
+		return fmt.Sprintf("surveyed %v", ev.Silent)
 	case Quiesced:
 		return fmt.Sprintf("quiesced %s#%d %s", m.InstanceName(ev.Inst), ev.Run, ev.How)
 	case BecameDrained:
@@ -84,6 +86,8 @@ func actionText(m *Machine, a Action) string {
 		return text
 	case StopHook:
 		return fmt.Sprintf("stop-hook %d", a.Hook)
+	case Survey:
+		return fmt.Sprintf("survey %v", a.Runs)
 	case Quiesce:
 		return "quiesce " + of(a.Inst, a.Run)
 	case DrainCommand:

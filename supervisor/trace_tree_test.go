@@ -141,6 +141,8 @@ func drainOf(t *testing.T, parts []string) (d Drain) {
 		switch what, value, _ := strings.Cut(p, ":"); what {
 		case "quiesce":
 			d.Quiesce = true
+		case "listens":
+			d.Listens = true
 		case "command":
 			d.Invite.Command = 5 * time.Second
 			if value != "" {

@@ -149,6 +149,8 @@ func (s *shutdown) whom() []string {
 		return []string{string(s.hook.kind)}
 	case delaying:
 		return []string{"shutdown.delay"}
+	case surveying:
+		return []string{"a look at who listens"}
 	case telling, killing, counting:
 		if len(s.left) > 0 {
 			return s.left

@@ -23,9 +23,9 @@ var untils = map[string]supervisor.Until{
 }
 
 // drain says how a process finishes what it has in hand before it is told to stop. Who has no drain table, of its own
-// or of its preset, is not drained.
+// or of its preset, is not drained, but for gateways: one that listens is.
 func (l *loader) drain(p *process) supervisor.Drain {
-	if !p.t.has("drain") || p.t.bad("drain") || p.t.bad("role") {
+	if p.t.bad("drain") || p.t.bad("role") || !p.t.has("drain") && p.role != ordering.Gateway {
 		return supervisor.Drain{}
 	}
 	if p.role == ordering.Task {
@@ -45,6 +45,7 @@ func (l *loader) drain(p *process) supervisor.Drain {
 	if p.role == ordering.Gateway {
 		d.Quiesce = t.str("quiesce", defaultQuiesce) != noQuiesce
 		d.Settle = t.duration("settle", defaultSettle)
+		d.Listens = !p.t.has("drain") && !p.t.table("hooks").has(string(supervisor.PreDrain))
 	}
 	l.drainFaults(p, t, d)
 	return d

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"lastout/ordering"
 	"lastout/supervisor"
 )
 
@@ -118,15 +117,24 @@ command = ["./plain"]
 	same(t, "plain", Drain{}, drain("plain", 1))
 }
 
-// TestWhoDrains demands that a gateway with nothing to do for its drain holds nobody up, and each other one does.
+// TestWhoDrains demands that a gateway drains, and one for which nothing is written only if it listens.
 func TestWhoDrains(t *testing.T) {
-	for written, want := range map[string]bool{
-		"": false, "drain = {}": true, `drain = { quiesce = "none" }`: true, `drain = { signal = "QUIT" }`: true,
-		`hooks.pre_drain = { command = ["./a"] }`: true,
+	for written, listens := range map[string]bool{
+		"": true, "drain = {}": false, `drain = { quiesce = "none" }`: false, `drain = { signal = "QUIT" }`: false,
+		`hooks.pre_drain = { command = ["./a"] }`: false,
 	} {
 		c := loadGood(t, "[process.a]\nrole = \"gateway\"\ncommand = [\"./a\"]\n"+written, LoadOptions{})
-		if got := c.Graph.Drains(ordering.ID(0)); got != want {
-			t.Errorf("with %q it drains: %v, want %v", written, got, want)
+		if !c.Graph.Drains(0) {
+			t.Errorf("with %q it does not drain", written)
+		}
+		drain := supervisor.Drain{
+			Quiesce: true, Listens: listens, Until: supervisor.UntilQuiet, Timeout: 10 * time.Second, Settle: time.Second,
+		}
+		if listens {
+			same(t, "the drain of a gateway with nothing written", drain, c.Specs[0].Drain)
+		}
+		if got := c.Specs[0].Drain.Listens; got != listens {
+			t.Errorf("with %q it drains only if it listens: %v, want %v", written, got, listens)
 		}
 	}
 }

@@ -157,7 +157,9 @@ func usualSpecs(found []*process) []supervisor.Spec {
 	specs := make([]supervisor.Spec, len(found))
 	for i, p := range found {
 		specs[i] = p.spec
-		if p.role == ordering.Gateway && p.spec.Drain.Wanted() {
+		if p.role == ordering.Gateway && !p.t.has("drain") { // nobody chose its bound, and hardly one ever needs it
+			specs[i].Drain = supervisor.Drain{}
+		} else if p.role == ordering.Gateway && p.spec.Drain.Wanted() {
 			specs[i].Stop, specs[i].Drain.Settle = nil, 0
 		} else if p.presetTime() {
 			specs[i].Stop = []supervisor.StopStep{{Signal: p.spec.Stop[0].Signal, Timeout: min(p.spec.Stop[0].Timeout, defaultStop)}}

@@ -89,6 +89,7 @@ func TestSpecs(t *testing.T) {
 		Stop:    []supervisor.StopStep{{Signal: syscall.SIGINT, Timeout: 15 * time.Second}},
 		Hooks: map[supervisor.HookKind]time.Duration{
 			supervisor.PreStop: 3 * time.Second, supervisor.PostStart: 5 * time.Second,
+			supervisor.PreDrain: 2 * time.Second,
 		},
 	}, api)
 	_, db := find(t, c, "db")
@@ -129,6 +130,7 @@ func TestInstances(t *testing.T) {
 		},
 		Hooks: map[supervisor.HookKind]Command{
 			supervisor.PreStop:   {Argv: []string{"/bin/sh", "-c", "./deregister $PORT"}, Dir: parts, Env: env, Line: 66},
+			supervisor.PreDrain:  {Argv: []string{"/bin/sh", "-c", "./away"}, Dir: parts, Env: env, Line: 30},
 			supervisor.PostStart: {Argv: []string{"./register", "9001"}, Dir: parts, Env: env, Line: 67},
 		},
 		Stop:    []Command{{}},

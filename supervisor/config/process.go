@@ -151,16 +151,15 @@ var hookKinds = []supervisor.HookKind{
 func (p *process) hooks() []supervisor.HookKind {
 	t := p.t.table("hooks")
 	return slices.DeleteFunc(slices.Clone(hookKinds), func(kind supervisor.HookKind) bool {
-		return !t.has(string(kind)) || kind == supervisor.PreDrain && p.role != ordering.Gateway
+		return !t.has(string(kind)) || kind == supervisor.PreDrain && p.role == ordering.Task
 	})
 }
 
 func (l *loader) hookBounds(p *process) map[supervisor.HookKind]time.Duration {
 	drain := string(supervisor.PreDrain)
-	if own := p.own.table("hooks"); own.has(drain) && p.role != ordering.Gateway && !p.t.bad("role") {
-		l.fault(own.place(drain), p.who+fmt.Sprintf(
-			"hooks.pre_drain is not built yet for a %v: only a gateway's drain begins with it (did you mean hooks.pre_stop?)",
-			p.role))
+	if own := p.own.table("hooks"); own.has(drain) && p.role == ordering.Task && !p.t.bad("role") {
+		l.fault(own.place(drain), p.who+"hooks.pre_drain: a task takes no work that it could be drained of "+
+			"(did you mean hooks.pre_stop?)")
 	}
 	bounds := map[supervisor.HookKind]time.Duration{}
 	for _, kind := range p.hooks() {

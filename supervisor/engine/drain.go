@@ -107,6 +107,15 @@ func (h *Host) told(run supervisor.Run) {
 	}
 }
 
+// pids are the processes of a tree. Any goroutine may ask.
+func (h *Host) pids(tag uint64) []int {
+	var pids []int
+	for _, m := range h.reaper.Members(tag) {
+		pids = append(pids, m.PID)
+	}
+	return pids
+}
+
 // noteOnce says something that is as true of every drain to come, but once.
 func (h *Host) noteOnce(text string) {
 	h.onLoop(func() {

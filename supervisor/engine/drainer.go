@@ -330,9 +330,5 @@ func (d *drainer) look() (*sight, error) {
 
 // pids are the processes of the tree.
 func (d *drainer) pids() []int {
-	var pids []int
-	for _, m := range d.host.reaper.Members(d.child.tag) {
-		pids = append(pids, m.PID)
-	}
-	return pids
+	return d.host.pids(d.child.tag)
 }

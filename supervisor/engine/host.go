@@ -144,6 +144,8 @@ func (h *Host) Do(action supervisor.Action) {
 		if c := h.runs[a.Hook]; c != nil {
 			h.kill(c)
 		}
+	case supervisor.Survey:
+		h.survey(a)
 	case supervisor.Quiesce:
 		h.quiesce(a)
 	case supervisor.DrainCommand:
