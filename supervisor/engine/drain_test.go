@@ -24,10 +24,11 @@ func (r *rig) gateway(until supervisor.Until, options ...string) entry {
 	return e
 }
 
-// address waits until the gateway listens, and says where.
+// address waits until the gateway listens, and says where. It may do so before the machine has heard that it runs.
 func (r *rig) address(what string) string {
 	r.t.Helper()
 	r.out.await("edge | " + what + " at ")
+	r.state("edge", supervisor.Running)
 	for _, line := range r.out.lines("edge | " + what + " at ") {
 		return line
 	}
