@@ -14,6 +14,9 @@ type Spec struct {
 	Env   []string   // whole, nothing is added
 	Files []*os.File // its descriptors from 0 on; nil is /dev/null
 	Hook  bool       // a hook: the same, but Sweep and reports tell it apart
+
+	// OwnPID names variables that tell the program its own pid, such as LISTEN_PID of sd_listen_fds(3). They cost a shim.
+	OwnPID []string
 }
 
 // Event is what the reaper saw. The set is closed; for one run they come as Started, Exited, Empty.

@@ -24,6 +24,14 @@ type child struct {
 // fork starts the program of a Spec, in a process group of its own and, where group is not negative, in that cgroup. It
 // returns when exec succeeded or failed.
 func fork(s Spec, path string, null *os.File, group int) (child, error) {
+	if s.shimmed() {
+		return forkShim(s, path, null, group)
+	}
+	return forkExec(path, s, null, group)
+}
+
+// forkExec forks and executes as it is written.
+func forkExec(path string, s Spec, null *os.File, group int) (child, error) {
 	files := make([]uintptr, max(len(s.Files), 3))
 	for i := range files {
 		f := null
@@ -108,11 +116,16 @@ func explain(err error, s Spec, path string) error {
 		}
 	}
 	why := error(no)
-	switch no {
-	case syscall.EAGAIN:
+	var before *betweenError
+	switch {
+	case no == syscall.EAGAIN:
 		return fmt.Errorf("fork: %w (too many processes or threads)", no)
-	case syscall.ENOMEM:
+	case no == syscall.ENOMEM:
 		return fmt.Errorf("fork: %w", no)
+	case errors.As(err, &before):
+		return fmt.Errorf("exec %s: %w", s.Argv[0], before)
+	}
+	switch no {
 	case syscall.ENOENT, syscall.EACCES, syscall.ENOTDIR, syscall.ELOOP:
 		if name, ok := interpreter(under(s.Dir, path)); ok && executable(path, s.Dir) == nil {
 			why = &fs.PathError{Op: "interpreter", Path: name, Err: no}
@@ -126,7 +139,7 @@ func explain(err error, s Spec, path string) error {
 // interpreter names the program that the kernel would start first: that of a script's #! line (execve(2)), or a dynamic
 // executable's loader.
 func interpreter(file string) (string, bool) {
-	f, err := os.Open(file)
+	f, err := os.OpenFile(file, os.O_RDONLY|unix.O_NONBLOCK, 0) // a named pipe would wait for somebody to write
 	if err != nil {
 		return "", false
 	}

@@ -38,6 +38,9 @@ func TestStartErrors(t *testing.T) {
 	write("binscript", "#!"+filepath.Join(dir, "plain")+"\n", 0o755)
 	write("good", "#!/bin/sh\nexit 0\n", 0o755)
 	patchLoader(t, filepath.Join(dir, "loader"))
+	if err := unix.Mkfifo(filepath.Join(dir, "pipe"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	closed := publicDir(t)
 	if err := os.Chmod(closed, 0); err != nil {
 		t.Fatal(err)
@@ -56,6 +59,7 @@ func TestStartErrors(t *testing.T) {
 		{argv0: "./plain", want: "exec ./plain: permission denied", is: fs.ErrPermission},
 		{argv0: "./plain/x", want: "exec ./plain/x: not a directory", is: unix.ENOTDIR},
 		{argv0: "./", want: "exec ./: is a directory", is: unix.EISDIR},
+		{argv0: "./pipe", want: "exec ./pipe: permission denied", is: fs.ErrPermission},
 		{
 			argv0: "./noexec", is: unix.ENOEXEC,
 			want: "exec ./noexec: exec format error (no program for this machine, and no #! line)",
