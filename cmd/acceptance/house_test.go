@@ -16,7 +16,9 @@ import (
 // A folder that is not listed may not exist.
 var mayImport = map[string][]string{
 	"ordering":           {},
-	"process":            {"lastout/process/signame", "golang.org/x/sys/unix"},
+	"process":            {"lastout/process/shim", "lastout/process/signame", "golang.org/x/sys/unix"},
+	"process/held":       {"golang.org/x/sys/unix"},
+	"process/shim":       {"golang.org/x/sys/unix"},
 	"process/signame":    {"golang.org/x/sys/unix"},
 	"process/output":     {"golang.org/x/sys/unix"},
 	"process/quiesce":    {"golang.org/x/sys/unix"},
@@ -25,12 +27,12 @@ var mayImport = map[string][]string{
 	"supervisor/journal": {"lastout/ordering", "lastout/supervisor"},
 	"supervisor/report":  {"lastout/ordering", "lastout/supervisor", "lastout/process/signame"},
 	"supervisor/config": {
-		"lastout/ordering", "lastout/supervisor", "lastout/process/signame",
+		"lastout/ordering", "lastout/supervisor", "lastout/process/held", "lastout/process/signame",
 		"github.com/BurntSushi/toml", "github.com/joho/godotenv", "golang.org/x/sys/unix",
 	},
 	"supervisor/engine": {
 		"lastout/ordering", "lastout/supervisor", "lastout/supervisor/config", "lastout/process",
-		"lastout/process/output", "lastout/process/quiesce", "lastout/process/signame", "lastout/process/sockdiag",
+		"lastout/process/held", "lastout/process/output", "lastout/process/quiesce", "lastout/process/signame", "lastout/process/sockdiag",
 		"golang.org/x/sys/unix",
 	},
 	"cmd/lastout": {

@@ -179,6 +179,8 @@ func (b *builder) ownVariables(p *process, env *environment) {
 			b.fault(v.at, "env: %q is no name of a variable", name)
 		case ours(name):
 			b.fault(v.at, "env: %s is lastout's own (names that begin with LASTOUT_ are)", name)
+		case p.t.has("sockets") && slices.Contains(socketVariables, name):
+			b.fault(v.at, "env: %s is set by sockets (leave it out)", name)
 		case name == "PORT" && b.scope.port != 0:
 			b.fault(v.at, "env: PORT is set by port = %d (leave one of them out)", p.port)
 		default:

@@ -24,7 +24,9 @@ func (l *loader) lint(c *Config, found []*process) {
 		l.lintDrain(c, p)
 		l.lintPitfalls(p)
 		l.lintOwnTime(p)
+		l.lintDialect(p)
 	}
+	l.lintSockets(c, found)
 	l.lintDropped(c.Graph, found)
 	l.lintPath(c, found)
 	l.lintProfiles(found)

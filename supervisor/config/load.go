@@ -41,6 +41,7 @@ type loader struct {
 	dotenvs   map[string]dotenv
 	main      *table // the main file
 	defaults  *table
+	held      []Socket
 	faults    []Fault
 	warnings  []Fault
 }
@@ -61,6 +62,7 @@ func (l *loader) load(file string) *Config {
 	c := l.settings(main)
 	l.main, l.defaults = main, main.table("defaults")
 	found := l.processes(main, l.include(main))
+	l.sockets(c, main)
 	if len(found) == 0 && len(l.faults) == 0 {
 		l.fault(&place{file: main.at.file}, "there is no [process.NAME] in it: nothing to run")
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"lastout/ordering"
+	"lastout/process/held"
 	"lastout/supervisor"
 )
 
@@ -16,6 +17,7 @@ type Config struct {
 	Nodes     []ordering.Node
 	Specs     []supervisor.Spec // by ordering.ID
 	Processes []Process         // by ordering.ID
+	Sockets   []Socket          // held listeners, in the order they are written in
 	Options   supervisor.Options
 	Linger    time.Duration // shutdown.linger: who is PID 1 makes it Options.Linger
 	Before    *Command      // hooks of the whole tree
@@ -35,6 +37,17 @@ type Process struct {
 	Name      string
 	Instances []Instance // none where the process is not enabled: its files and variables need not be there
 	Log       Log
+	Sockets   []int   // by Config.Sockets: those it is handed, in the order of its descriptors
+	Dialect   Dialect // in which it is told of them
+}
+
+// Socket is a listener that lastout opens, keeps, and hands to those who name it: one shared by all their instances, at
+// each of its addresses.
+type Socket struct {
+	Name   string
+	Listen []held.Address
+	held.Options
+	Line int
 }
 
 // Instance is one copy, with everything expanded. In its environment are LASTOUT_PROCESS (the process's name),

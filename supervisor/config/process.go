@@ -74,6 +74,7 @@ func (l *loader) build(c *Config, found []*process) {
 	}
 	l.sharePorts(found)
 	l.shareNoFile(found)
+	l.shareSockets(c, found)
 	l.order(c, found)
 	if len(l.faults) == 0 {
 		l.lint(c, found)
@@ -99,6 +100,7 @@ func (l *loader) specify(p *process) {
 		Drain:     l.drain(p),
 	}
 	p.built = Process{Name: p.name, Log: l.log(p)}
+	l.handed(p)
 }
 
 // restart says when a process is started again. A task that always runs again would never be done; where [defaults] say

@@ -82,9 +82,30 @@ func treeKeys() []Key {
 		{Path: "hooks", Type: Table, Doc: "commands run around the shutdown of the whole"},
 		{Path: "defaults", Type: Table, Doc: "values for all processes"},
 	},
+		socketKeys(),
 		hook(Key{Path: "hooks.before_shutdown", Doc: "before anybody is told to stop"}),
 		hook(Key{Path: "hooks.after_shutdown", Doc: "when all are gone"}),
 	)
+}
+
+// socketKeys are the listeners that lastout opens, keeps, and hands on.
+func socketKeys() []Key {
+	return []Key{
+		{Path: "socket", Type: Table, Doc: "listeners that lastout holds, by name"},
+		{Path: "socket.*", Type: Table, Doc: "one of them, open as long as the tree is"},
+		{
+			Path: "socket.*.listen", Type: String | Strings,
+			Doc: `"host:port", "[v6]:port", "unix:/path", "unix:@name" or "udp:host:port"`,
+		},
+		{Path: "socket.*.backlog", Type: Integer, Range: [2]int64{1, 1<<31 - 1}, Default: "4096", Doc: "of listen(2)"},
+		{
+			Path: "socket.*.reuseport", Type: Bool, Default: "false",
+			Doc: "SO_REUSEPORT: another program may listen at the same address",
+		},
+		{Path: "socket.*.mode", Type: String, Default: "0660", Doc: "of a unix socket's file"},
+		{Path: "socket.*.user", Type: String | Integer, Doc: "its owner"},
+		{Path: "socket.*.group", Type: String | Integer, Doc: "its group"},
+	}
 }
 
 // laterTreeKeys are the settings of the whole that this build does not have yet.
@@ -96,14 +117,6 @@ func laterTreeKeys() []Key {
 		{Path: "control.allow_users", Type: Strings, Doc: "who may use the socket beside its owner"},
 		{Path: "guardian", Type: Table, Doc: "a small parent stage that takes the tree down if lastout dies"},
 		{Path: "guardian.enabled", Type: Bool, Default: "false", Doc: "whether there is one"},
-		{Path: "socket", Type: Table, Doc: "listeners that lastout holds"},
-		{Path: "socket.*", Type: Table, Doc: "one of them"},
-		{Path: "socket.*.listen", Type: String | Strings, Doc: "host:port, unix:/path or udp:host:port"},
-		{Path: "socket.*.backlog", Type: Integer, Range: [2]int64{1, 1 << 31}, Default: "4096", Doc: "of listen(2)"},
-		{Path: "socket.*.reuseport", Type: Bool, Default: "false", Doc: "SO_REUSEPORT"},
-		{Path: "socket.*.mode", Type: String, Default: "0660", Doc: "of a unix socket"},
-		{Path: "socket.*.user", Type: String, Doc: "owner of a unix socket"},
-		{Path: "socket.*.group", Type: String, Doc: "group of a unix socket"},
 	})
 }
 
@@ -133,6 +146,7 @@ func processKeys() []Key {
 		{Path: "process.*.depends_on", Type: Strings, Doc: "what must be ready before it starts"},
 		{Path: "process.*.fronts", Type: Strings, Default: "derived", Doc: "the workers a gateway stands before"},
 		{Path: "process.*.outlives", Type: Strings, Doc: "who must leave before it, whatever the edge between them says"},
+		{Path: "process.*.sockets", Type: Strings, Doc: "the held listeners it is handed, as descriptors from 3 on"},
 		{Path: "process.*.env", Type: Table, Inherit: true, Doc: "its environment"},
 		{Path: "process.*.env.*", Type: String, Doc: "a variable"},
 		{Path: "process.*.env_file", Type: String | Strings, Inherit: true, Doc: `files of variables; "?x" may be missing`},
@@ -263,7 +277,6 @@ func logKeys() []Key {
 func laterProcessKeys() []Key {
 	return notYet(slices.Concat([]Key{
 		{Path: "process.*.essential", Type: Bool, Default: "true", Inherit: true, Doc: "/readyz waits for it"},
-		{Path: "process.*.sockets", Type: Strings, Doc: "held listeners that are handed to it"},
 		{Path: "process.*.user", Type: String | Integer, Inherit: true, Doc: "who it runs as"},
 		{Path: "process.*.group", Type: String | Integer, Inherit: true, Doc: "its group"},
 		{Path: "process.*.groups", Type: Strings, Inherit: true, Doc: "its supplementary groups"},

@@ -26,6 +26,7 @@ type child struct {
 
 	// Set by prepare, and not touched again before the loop has heard that the child started or failed.
 	env    []string
+	ownPID []string       // variables that tell it its own pid
 	files  []*os.File     // its descriptors, from 0 on
 	ours   []*os.File     // of these, those to be closed here as soon as it has them
 	pipes  []*output.Pipe // to be finished when its tree is gone
@@ -79,6 +80,7 @@ func (h *Host) spawn(c *child) {
 	if err == nil {
 		err = h.reaper.Start(process.Spec{
 			Run: c.tag, Name: c.name, Argv: c.command.Argv, Dir: c.command.Dir, Env: c.env, Files: c.files, Hook: c.hook,
+			OwnPID: c.ownPID,
 		})
 	}
 	for _, f := range c.ours {

@@ -15,6 +15,7 @@ type door struct {
 	ways     []quiesce.Way // empty: none is wanted
 	ports    []int         // only these listeners; none: all
 	all      []*quiesce.Listener
+	held     heldDoor
 	open     []string // addresses at which no way works, for people
 	released bool
 }
@@ -35,8 +36,8 @@ func (d *door) wanted() bool { return len(d.ways) > 0 }
 // shut turns new connections away from the tree's listeners, those that are new since the last call included, and sees
 // whether those that are turned away from still are. It returns what does not work here, for people.
 func (d *door) shut(pids []int, listening map[uint32]bool, inner places) []string {
-	said := d.keep(listening)
-	found, problems := quiesce.Listeners(pids, d.all...)
+	said := append(d.keep(listening), d.shutHeld(inner)...)
+	found, problems := quiesce.Listeners(pids, slices.Concat(d.all, d.held.known)...)
 	for _, p := range problems {
 		// A process that cannot be looked into is told of by whoever looks for connections, and of a socket that cannot
 		// be had it matters only whether some way works at it all the same.
@@ -107,6 +108,13 @@ func (d *door) inodes() map[uint32]bool {
 			inodes[uint32(inode)] = true
 		}
 	}
+	for x, how := range d.held.shut {
+		if how != "" {
+			for _, inode := range x.door.Inodes() {
+				inodes[uint32(inode)] = true
+			}
+		}
+	}
 	return inodes
 }
 
@@ -123,9 +131,12 @@ func (d *door) how() string {
 				n++
 			}
 		}
-		if n > 0 {
+		if n += d.countHeld(way.String()); n > 0 {
 			words = append(words, fmt.Sprintf("%v on %s", way, plural(n, "listener")))
 		}
+	}
+	if n := d.countHeld(movedAside); n > 0 {
+		words = append(words, movedAside+" on "+plural(n, "unix socket"))
 	}
 	if len(d.open) > 0 {
 		words = append(words, "not possible here on "+strings.Join(d.open, ", "))

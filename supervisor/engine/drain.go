@@ -20,6 +20,8 @@ func (h *Host) drainerOf(run supervisor.Run) *drainer {
 	if l.drainer == nil {
 		_, inst := h.lookup(l.inst)
 		l.drainer = newDrainer(h, c, l, inst.Drain)
+		l.drainer.view.hold(h.handedTo(&h.config.Processes[l.inst.Proc]))
+		l.drainer.door.held.known = h.doors()
 		h.drainers.Go(l.drainer.run)
 	}
 	return l.drainer
@@ -28,7 +30,8 @@ func (h *Host) drainerOf(run supervisor.Run) *drainer {
 // quiesce turns new connections away from a run's listeners.
 func (h *Host) quiesce(a supervisor.Quiesce) {
 	if d := h.drainerOf(a.Run); d != nil {
-		d.change(func(o *orders) { o.shut = true })
+		closing := h.closing(d.life)
+		d.change(func(o *orders) { o.shut, o.held = true, closing })
 	}
 }
 

@@ -56,7 +56,8 @@ func lookFor(u supervisor.Until) lookKind {
 
 // orders are what the loop wants of a drainer.
 type orders struct {
-	shut bool // new connections are turned away
+	shut bool       // new connections are turned away
+	held []*holding // also from these
 	look lookKind
 	told bool // the run was told to stop: listeners are its own
 	over bool // the run is gone
@@ -201,6 +202,7 @@ func (d *drainer) work(o orders, now time.Time) time.Duration {
 	if !o.shut && o.look == forNothing {
 		return never
 	}
+	d.door.held.held = o.held
 	d.find(o)
 	d.listen(o.told, now, func(uint64) {})
 	if o.shut && !d.answered {

@@ -12,6 +12,7 @@ func (h *Host) announce(r supervisor.Report) {
 		return
 	}
 	h.down = true
+	h.dropUnused()
 	h.outputs.hurry()
 	if h.ends.IsZero() && r.Bound > 0 && r.Bound != supervisor.Forever {
 		h.ends = time.Now().Add(r.Bound)

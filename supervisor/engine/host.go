@@ -48,12 +48,14 @@ type Host struct {
 	alive  context.Context    // ends with the tree, and every probe with it
 	finish context.CancelFunc
 
+	holdings []*holding
 	drainers sync.WaitGroup  // their goroutines
 	where    places          // where runs that drained, and are gone, had listened
 	noted    map[string]bool // what was said once and for all
 }
 
-// NewHost opens the log files and takes up the reaper's work: from here on this process is a subreaper.
+// NewHost opens the log files and the held listeners, and takes up the reaper's work: from here on this process is a
+// subreaper.
 func NewHost(o HostOptions) (*Host, error) {
 	outputs, err := newOutputs(o)
 	if err != nil {
@@ -64,9 +66,16 @@ func NewHost(o HostOptions) (*Host, error) {
 		children: map[uint64]*child{}, runs: map[supervisor.Run]*child{},
 		where: newPlaces(), noted: map[string]bool{},
 	}
+	if h.holdings, err = openHoldings(o.Config); err != nil {
+		outputs.close()
+		return nil, err
+	}
 	h.reaper, err = process.New(process.Options{Name: o.Config.Name, NoCgroup: o.NoCgroup, Notify: h.notify})
 	if err != nil {
 		outputs.close()
+		for _, x := range h.holdings {
+			x.close()
+		}
 		return nil, fmt.Errorf("cannot watch over children: %w", err)
 	}
 	h.alive, h.finish = context.WithCancel(context.Background())
@@ -74,9 +83,13 @@ func NewHost(o HostOptions) (*Host, error) {
 	return h, nil
 }
 
-// Close gives back what the reaper holds, its control groups above all. Call it after Run.
+// Close gives back what the reaper holds, its control groups above all, and sockets that are held still. Call it after
+// Run.
 func (h *Host) Close() error {
 	h.finish()
+	for _, x := range h.holdings {
+		h.drop(x)
+	}
 	h.drainers.Wait()
 	return h.reaper.Close()
 }

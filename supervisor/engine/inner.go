@@ -1,7 +1,8 @@
 package engine
 
 import (
-	"lastout/process/quiesce"
+	"fmt"
+
 	"lastout/process/sockdiag"
 )
 
@@ -74,7 +75,7 @@ func (p places) drop(q places) {
 
 // reopen lets new connections in again where the tree is its own client. It returns what came of it, for people.
 func (d *door) reopen(inner places) []string {
-	var said []string
+	said := d.reopenHeld(inner)
 	kept := d.all[:0]
 	for _, l := range d.all {
 		if !inner.has(l.Addr()) {
@@ -91,6 +92,6 @@ func (d *door) reopen(inner places) []string {
 	return said
 }
 
-func ownClient(l *quiesce.Listener) string {
+func ownClient(l fmt.Stringer) string {
 	return "new connections are not turned away from " + l.String() + ": its own processes connect there"
 }

@@ -52,6 +52,7 @@ func (l *life) gone() supervisor.Event {
 // over forgets the run.
 func (l *life) over() {
 	delete(l.host.runs, l.run)
+	l.host.leave(l.inst)
 	if l.stop != nil {
 		l.stop()
 	}
@@ -100,6 +101,7 @@ func (h *Host) prepareRun(c *child, l *life, proc *config.Process, inst *config.
 	if err := h.outputs.open(c, l.inst.Proc, proc.Log, inst, m); err != nil {
 		return err
 	}
+	h.hand(c, proc)
 	if inst.Probe.FD != 0 {
 		return listenFD(c, l, inst.Probe.FD)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -71,12 +72,22 @@ func (o *Outlook) turns(way quiesce.Way, err error) {
 		o.Missing = append(o.Missing, err.Error())
 		return
 	}
-	for _, known := range o.Quiesce {
-		if known == way.String() {
-			return
-		}
+	o.by(way.String())
+}
+
+func (o *Outlook) by(way string) {
+	if !slices.Contains(o.Quiesce, way) {
+		o.Quiesce = append(o.Quiesce, way)
 	}
-	o.Quiesce = append(o.Quiesce, way.String())
+}
+
+// turnsHeld notes by which way new connections will be turned away from a held listener.
+func (o *Outlook) turnsHeld(x *holding, caps quiesce.Capabilities, ways []quiesce.Way) {
+	if x.hides() {
+		o.by(movedAside)
+		return
+	}
+	o.turns(x.door.Foresee(caps, ways...))
 }
 
 // Foresee says what the drains of a configuration's gateways can do here, by trials on own sockets and on an own child
@@ -95,7 +106,11 @@ func Foresee(c *config.Config) []Outlook {
 		}
 		drain := &p.Instances[0].Drain
 		o := outlook(p.Name, drain, caps, duplicate)
-		o.turns(caps.Foresee(duplicate, newDoor(*drain).ways...))
+		if len(p.Sockets) > 0 { // they are lastout's own
+			o.turns(caps.Foresee(nil, newDoor(*drain).ways...))
+		} else {
+			o.turns(caps.Foresee(duplicate, newDoor(*drain).ways...))
+		}
 		all = append(all, o)
 	}
 	return all
@@ -137,8 +152,9 @@ func (h *Host) foresee(r supervisor.Report) {
 	}
 	_, inst := h.lookup(l.inst)
 	drain, pid := &inst.Drain, c.pid
+	holdings, known := h.handedTo(&h.config.Processes[l.inst.Proc]), h.doors()
 	h.drainers.Go(func() {
-		o := h.outlookOf(c, pid, drain)
+		o := h.outlookOf(c, pid, drain, holdings, known)
 		h.onLoop(func() {
 			if how := o.How(); how != "" && !h.noted[c.name+how] {
 				h.noted[c.name+how] = true
@@ -154,16 +170,22 @@ func (h *Host) foresee(r supervisor.Report) {
 }
 
 // outlookOf looks at a gateway's listeners, and leaves them as they are.
-func (h *Host) outlookOf(c *child, pid int, drain *config.Drain) Outlook {
+func (h *Host) outlookOf(c *child, pid int, drain *config.Drain, holdings []*holding, known []*quiesce.Listener) Outlook {
 	caps, duplicate := quiesce.Probe(), quiesce.MayDuplicate(pid)
 	o := outlook(c.name, drain, caps, duplicate)
+	meant := 0
 	door := newDoor(*drain)
 	var pids []int
 	for _, m := range h.reaper.Members(c.tag) {
 		pids = append(pids, m.PID)
 	}
-	listeners, _ := quiesce.Listeners(pids)
-	meant := 0
+	for _, x := range holdings {
+		if x.door != nil && door.meansHeld(x) {
+			o.turnsHeld(x, caps, door.ways)
+			meant++
+		}
+	}
+	listeners, _ := quiesce.Listeners(pids, known...)
 	for _, l := range listeners {
 		if door.means(l) {
 			o.turns(l.Foresee(caps, door.ways...))

@@ -82,6 +82,16 @@ func newView(ports []int) view {
 	return v
 }
 
+// hold tells the view where lastout itself listens for the tree: that is known also where its processes cannot be looked
+// into.
+func (v *view) hold(holdings []*holding) {
+	for _, x := range holdings {
+		if at, ok := x.port(); ok && !v.named {
+			v.where.add(at)
+		}
+	}
+}
+
 func (v *view) open() error {
 	if v.diag != nil {
 		return nil
