@@ -3,7 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
+	"io"
 	"time"
 
 	"lastout/ordering"
@@ -17,10 +17,10 @@ import (
 // diskPatience is for how long, in all, a disk that hangs may hold a shutdown back for the journal's sake.
 const diskPatience = time.Second
 
-// journalFile is the journal on its way to the disk: through a sink, so that the loop does not wait for the disk.
+// journalFile is a journal on its way to the disk: through a sink, so that the loop does not wait for the disk.
 type journalFile struct {
 	path   string
-	file   *os.File
+	file   io.Closer
 	sink   *output.Sink
 	writer *journal.Writer
 }
@@ -33,15 +33,32 @@ func openJournal(path string) (*journalFile, error) {
 	return &journalFile{path: path, file: f, sink: output.NewSink(f)}, nil
 }
 
-// begin writes the header: all that a later check needs to know.
-func (j *journalFile) begin(cfg *config.Config) error {
+// headerOf is all that a later check needs to know. It is made as the engine begins: both have the same instant 0.
+func headerOf(cfg *config.Config) journal.Header {
 	now := time.Now()
-	var err error
-	j.writer, err = journal.NewWriter(j.sink, journal.Header{
+	return journal.Header{
 		Name: cfg.Name, Nodes: journal.Records(cfg.Nodes, cfg.Specs), Options: cfg.Options,
 		Bound: supervisor.MakePlan(cfg.Graph, cfg.Specs, cfg.Options).Bound, Monotonic: monotonic(),
 		Wall: now.Format(time.RFC3339Nano),
-	})
+	}
+}
+
+// treeOf is what a report has to know of the tree beside the journal's lines.
+func treeOf(h journal.Header) report.Tree {
+	t := report.Tree{Name: h.Name, Roles: make(map[string]string, len(h.Nodes))}
+	if wall, err := time.Parse(time.RFC3339Nano, h.Wall); err == nil {
+		t.Wall = wall
+	}
+	for _, n := range h.Nodes {
+		t.Roles[n.Name] = n.Role
+	}
+	return t
+}
+
+// begin writes the header.
+func (j *journalFile) begin(h journal.Header) error {
+	var err error
+	j.writer, err = journal.NewWriter(j.sink, h)
 	return err
 }
 
@@ -63,9 +80,6 @@ func (j *journalFile) close() error {
 	}
 	return j.file.Close()
 }
-
-// newShutdown joins the reports of the shutdown.
-func newShutdown(reports []supervisor.Report) *report.Shutdown { return report.New(reports) }
 
 // writeReport writes the report of the shutdown for programs.
 func writeReport(path string, s *report.Shutdown) error {

@@ -14,6 +14,8 @@ import (
 	"lastout/supervisor"
 	"lastout/supervisor/config"
 	"lastout/supervisor/engine"
+	"lastout/supervisor/journal"
+	"lastout/supervisor/report"
 )
 
 func (p *program) runCommand() *cli.Command {
@@ -25,7 +27,7 @@ func (p *program) runCommand() *cli.Command {
 		Flags: []cli.Flag{
 			configFlag(), profileFlag(),
 			fileFlag("journal", "keep every event as a line of JSON in `FILE`"),
-			fileFlag("report", "write the report of the shutdown as JSON to `FILE`"),
+			fileFlag("report", "write the report of the shutdown as JSON to `FILE`"), stateFlag(),
 			graceFlag("what the container or unit allows for the shutdown: shutdown.timeout stays below it"),
 			choiceFlag("log-level", "log.level, whatever the file says:", "", "debug", "info", "warn", "error"),
 			choiceFlag("log-format", "log.format, whatever the file says:", "", "auto", "text", "json"),
@@ -89,6 +91,7 @@ func (p *program) run(c *cli.Context) error {
 		r.log.flush(lastWait)
 		return err
 	}
+	r.keepJournal(c.String("state"))
 	r.live()
 	return nil
 }
@@ -102,20 +105,22 @@ type runner struct {
 	host       *engine.Host
 	stdout     *output.Sink
 	log        *logger
-	journal    *journalFile // nil: none is kept
+	journals   []*journalFile // the one that is asked for, and the one for `lastout report`
+	header     journal.Header
 	reportFile string
 	ending     []supervisor.Report // since the shutdown began
 }
 
 // open prepares everything that may fail.
-func (r *runner) open(journal string, noCgroup bool) error {
+func (r *runner) open(journalPath string, noCgroup bool) error {
 	r.machine = supervisor.New(r.config.Graph, r.config.Specs, r.config.Options)
 	r.spawner = process.NewSpawner()
-	if journal != "" {
-		var err error
-		if r.journal, err = openJournal(journal); err != nil {
+	if journalPath != "" {
+		j, err := openJournal(journalPath)
+		if err != nil {
 			return err
 		}
+		r.journals = append(r.journals, j)
 	}
 	var err error
 	r.host, err = engine.NewHost(engine.HostOptions{
@@ -135,7 +140,7 @@ func (r *runner) live() {
 		r.log.warn(w.String())
 	}
 	go func() {
-		r.beginJournal() // at the last moment, for its clock and the engine's begin at the same instant
+		r.beginJournals() // at the last moment, for their clock and the engine's begin at the same instant
 		outcome := engine.Run(r.machine, r.host)
 		r.finish()
 		r.log.flush(lastWait)
@@ -145,27 +150,29 @@ func (r *runner) live() {
 	r.spawner.Serve(nil)
 }
 
-func (r *runner) beginJournal() {
-	if r.journal == nil {
-		return
-	}
-	if err := r.journal.begin(r.config); err != nil {
-		r.log.warn(err.Error())
+func (r *runner) beginJournals() {
+	r.header = headerOf(r.config)
+	for _, j := range r.journals {
+		if err := j.begin(r.header); err != nil {
+			r.log.warn(err.Error())
+		}
 	}
 }
 
 // say takes every report, on the loop: nothing here may wait.
-func (r *runner) say(report supervisor.Report) {
-	if r.journal != nil {
-		r.journal.report(report)
+func (r *runner) say(said supervisor.Report) {
+	for _, j := range r.journals {
+		j.report(said)
 	}
-	if len(r.ending) > 0 || report.Kind == supervisor.KindPhase && report.Phase != supervisor.Up {
-		if len(r.ending) == 0 && r.journal != nil {
-			r.journal.hurry()
+	if len(r.ending) > 0 || said.Kind == supervisor.KindPhase && said.Phase != supervisor.Up {
+		if len(r.ending) == 0 {
+			for _, j := range r.journals {
+				j.hurry()
+			}
 		}
-		r.ending = append(r.ending, report)
+		r.ending = append(r.ending, said)
 	}
-	r.log.report(report)
+	r.log.report(said)
 }
 
 // finish tells how it ended, and gives back what is held.
@@ -173,12 +180,12 @@ func (r *runner) finish() {
 	if err := r.host.Close(); err != nil {
 		r.log.debug("cannot tidy up: " + err.Error())
 	}
-	if r.journal != nil {
-		if err := r.journal.close(); err != nil {
+	for _, j := range r.journals {
+		if err := j.close(); err != nil {
 			r.log.warn(err.Error())
 		}
 	}
-	shutdown := newShutdown(r.ending)
+	shutdown := report.New(r.ending, treeOf(r.header))
 	r.log.shutdown(shutdown, width(r.program.stderr))
 	if r.reportFile == "" {
 		return

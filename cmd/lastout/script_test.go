@@ -52,7 +52,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			// The race detector makes each program sleep for a second at its end, unless it is told not to.
 			env.Vars = append(env.Vars, "TEST_TOKEN="+env.WorkDir, "EXAMPLE="+abs(t, "../../config.example.toml"),
-				"GORACE=atexit_sleep_ms=0")
+				"GORACE=atexit_sleep_ms=0", "XDG_STATE_HOME="+filepath.Join(env.WorkDir, ".state"))
 			env.Values["lives"] = map[string]*life{}
 			address, release, err := demo.Reserve()
 			if err != nil {
@@ -179,7 +179,7 @@ func clear(l *life, pipe *os.File) {
 // environ is the script's environment.
 func environ(ts *testscript.TestScript) []string {
 	var env []string
-	for _, name := range []string{"PATH", "HOME", "WORK", "TMPDIR", "TEST_TOKEN", "GORACE", "DEMO_PORT", "DEMO_NAME"} {
+	for _, name := range []string{"PATH", "HOME", "WORK", "TMPDIR", "TEST_TOKEN", "GORACE", "DEMO_PORT", "DEMO_NAME", "XDG_STATE_HOME"} {
 		if value := ts.Getenv(name); value != "" {
 			env = append(env, name+"="+value)
 		}

@@ -6,49 +6,6 @@ import (
 	"lastout/supervisor"
 )
 
-// stroke is how a state looks in the timeline: its sign, what the legend calls it, and its place in the legend. Where
-// several share a cell the later of the list wins, so that nothing that happened is too short to be seen.
-type stroke uint8
-
-const (
-	strokeNone stroke = iota
-	strokeWait
-	strokeDrain
-	strokeHook
-	strokeRemains
-	strokeLeave
-	strokeKill
-	strokes
-)
-
-// signs and words belong to the strokes, by place.
-var (
-	signs = [strokes]string{" ", "·", "░", "▒", "▚", "█", "▓"}
-	words = [strokes]string{"", "waits for its turn", "drains", "hook", "descendants left behind", "leaves", "is killed"}
-)
-
-// strokeOf says how a state is drawn.
-func strokeOf(s supervisor.State) stroke {
-	switch s {
-	case supervisor.Starting, supervisor.Running, supervisor.InPostStart, supervisor.Ready, supervisor.Drained:
-		return strokeWait
-	case supervisor.Draining, supervisor.Settling:
-		return strokeDrain
-	case supervisor.InPreStart, supervisor.InPreStop, supervisor.InPostStop:
-		return strokeHook
-	case supervisor.Remains:
-		return strokeRemains
-	case supervisor.Stopping:
-		return strokeLeave
-	case supervisor.Killing:
-		return strokeKill
-	case supervisor.Off, supervisor.Waiting, supervisor.InBackoff, supervisor.Done, supervisor.Failed,
-		supervisor.Stopped, supervisor.Lost:
-		return strokeNone
-	}
-	return strokeNone
-}
-
 // paint is the colour of a stroke.
 func (st stroke) paint(p painter, text string) string {
 	switch st {
@@ -56,13 +13,13 @@ func (st stroke) paint(p painter, text string) string {
 		return p.good(text)
 	case strokeKill:
 		return p.bad(text)
-	case strokeDrain:
+	case strokeQuiesce, strokeDrain, strokeSettle:
 		return p.info(text)
 	case strokeHook, strokeRemains:
 		return p.warn(text)
-	case strokeWait:
+	case strokeServe:
 		return p.dim(text)
-	case strokeNone, strokes:
+	case strokeNone, strokeLost, strokes:
 	}
 	return text
 }
@@ -70,14 +27,13 @@ func (st stroke) paint(p painter, text string) string {
 // bar draws what an instance did, scaled to a number of cells.
 func (s *Shutdown) bar(x *Instance, cells int, p painter) string {
 	line := make([]stroke, cells)
-	for _, span := range x.Phases {
-		from, to := s.cell(span.Begin, cells), s.cell(span.End, cells)
-		st := strokeOf(span.State)
+	for _, part := range x.stretches() {
+		from, to := s.cell(part.begin, cells), s.cell(part.end, cells)
 		for i := from; i <= to && i < cells; i++ {
-			if i == to && i > from && s.cellBegin(i, cells) >= span.End {
+			if i == to && i > from && s.cellBegin(i, cells) >= part.end {
 				break // it ended exactly where the cell begins
 			}
-			line[i] = max(line[i], st)
+			line[i] = max(line[i], part.stroke)
 		}
 	}
 	var b strings.Builder
@@ -105,20 +61,17 @@ func (s *Shutdown) cellBegin(cell, cells int) supervisor.Instant {
 	return s.Begin + supervisor.Instant(float64(s.Took)*float64(cell)/float64(cells))
 }
 
-// legend explains the signs that the rows use.
-func legend(rows []row, p painter) string {
-	var used [strokes]bool
-	for _, r := range rows {
-		for _, span := range r.of.Phases {
-			if st := strokeOf(span.State); st != strokeWait || span.End > span.Begin {
-				used[st] = true
-			}
-		}
+// writeLegend explains the signs that the rows use.
+func writeLegend(rows []row, p painter) string {
+	shown := make([]*Instance, len(rows))
+	for i, r := range rows {
+		shown[i] = r.of
 	}
+	used := usedStrokes(shown)
 	var parts []string
-	for st := strokeWait; st < strokes; st++ {
-		if used[st] {
-			parts = append(parts, st.paint(p, signs[st])+" "+words[st])
+	for st := strokeServe; st < strokes; st++ {
+		if used[st] && legend[st] != "" && !st.sameSign(used) {
+			parts = append(parts, st.paint(p, signs[st])+" "+legend[st])
 		}
 	}
 	if len(parts) == 0 {
@@ -141,6 +94,17 @@ func (p painter) paint(code, s string) string {
 		return s
 	}
 	return "\x1b[" + code + "m" + s + "\x1b[0m"
+}
+
+// tone is the colour of a remark.
+func (p painter) tone(name string) func(string) string {
+	switch name {
+	case "bad":
+		return p.bad
+	case "forced":
+		return p.warn
+	}
+	return func(s string) string { return s }
 }
 
 // of is the colour of an instance's row.

@@ -3,16 +3,25 @@ package report
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"lastout/process/signame"
 	"lastout/supervisor"
 )
 
+// Tree is what the reports do not say of the tree they speak of.
+type Tree struct {
+	Name  string
+	Wall  time.Time         // the time of day at instant 0; zero: unknown
+	Roles map[string]string // by process
+}
+
 // New makes the report of the shutdown that reports contain. Those of the time before it are passed over, so the caller
 // may keep nothing but what came since the tree left the phase up.
-func New(reports []supervisor.Report) *Shutdown {
+func New(reports []supervisor.Report, of Tree) *Shutdown {
 	c := collector{
-		shutdown: &Shutdown{Phases: []PhaseSpan{}, Instances: []Instance{}, Resting: []string{}, Critical: []PathStep{}},
+		tree:     of,
+		shutdown: &Shutdown{Name: of.Name, Phases: []PhaseSpan{}, Instances: []Instance{}, Resting: []string{}, Critical: []PathStep{}},
 		byName:   map[string]*subject{},
 		turns:    map[string]turns{},
 	}
@@ -25,6 +34,7 @@ func New(reports []supervisor.Report) *Shutdown {
 // collector walks over the reports once. Who took part is only known at the end: an instance that was merely taken out
 // of its wait has no row of its own.
 type collector struct {
+	tree     Tree
 	shutdown *Shutdown
 	begun    bool
 	last     supervisor.Instant
@@ -66,6 +76,9 @@ func (c *collector) phase(r supervisor.Report) {
 	if !c.begun {
 		c.begun = true
 		s.Begin, s.Cause = r.At, r.Cause
+		if !c.tree.Wall.IsZero() {
+			s.Wall = c.tree.Wall.Add(r.At).Format(time.RFC3339Nano)
+		}
 		if r.Bound != supervisor.Forever {
 			s.Bound = r.Bound
 		}
@@ -85,6 +98,9 @@ func (c *collector) addWhole(r supervisor.Report) {
 	case supervisor.KindFree:
 		t := c.turns[r.Process]
 		turn := &Turn{At: r.At, FreedBy: slices.Clone(r.After)}
+		if b := finite(r.Bound); b > 0 {
+			turn.By = r.At + b
+		}
 		if r.Cause == "drain" {
 			t.drain = turn
 		} else {
@@ -143,7 +159,7 @@ func (c *collector) addInstance(x *subject, r supervisor.Report) {
 func (c *collector) subject(r supervisor.Report) *subject {
 	x := c.byName[r.Instance]
 	if x == nil {
-		x = &subject{Instance: Instance{Name: r.Instance, Process: r.Process, Phases: []Span{}}}
+		x = &subject{Instance: Instance{Name: r.Instance, Process: r.Process, Role: c.tree.Roles[r.Process], Phases: []Span{}}}
 		c.byName[r.Instance] = x
 		c.subjects = append(c.subjects, x)
 	}
@@ -188,6 +204,9 @@ func (c *collector) close() *Shutdown {
 		x.Drain = t.drain
 		if t.leave != nil && !x.leftBefore(t.leave.At) {
 			x.Turn, x.FreedBy = &t.leave.At, t.leave.FreedBy
+			if t.leave.By > 0 {
+				x.LeaveBy = &t.leave.By
+			}
 		}
 		s.Instances = append(s.Instances, x.Instance)
 	}

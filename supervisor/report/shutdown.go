@@ -10,6 +10,8 @@ import (
 // Shutdown is one shutdown from its first phase to the outcome. Instants are nanoseconds since lastout began, durations
 // are nanoseconds; the names of the JSON are stable.
 type Shutdown struct {
+	Name      string              `json:"name,omitempty"` // of the tree
+	Wall      string              `json:"wall,omitempty"` // the time of day at its begin, RFC 3339, for people
 	Cause     string              `json:"cause"`
 	Begin     supervisor.Instant  `json:"begin"`
 	End       supervisor.Instant  `json:"end"`
@@ -37,8 +39,10 @@ type PhaseSpan struct {
 type Instance struct {
 	Name    string              `json:"name"`
 	Process string              `json:"process"`
+	Role    string              `json:"role,omitempty"`
 	Turn    *supervisor.Instant `json:"turn,omitempty"`     // when it might leave; nil: it left before its turn came
 	FreedBy []string            `json:"freed_by,omitempty"` // the last whom it waited for; none: it waited for nobody
+	LeaveBy *supervisor.Instant `json:"leave_by,omitempty"` // the budget's end for it; nil: none, or its turn never came
 	Drain   *Turn               `json:"drain,omitempty"`    // the same of its drain, where it had one
 	Quiesce *Quiesce            `json:"quiesce,omitempty"`  // how new connections were turned away
 	Invited *Ask                `json:"invited,omitempty"`  // how it was asked to finish before it was told to leave
@@ -64,6 +68,7 @@ type Instance struct {
 type Turn struct {
 	At      supervisor.Instant `json:"at"`
 	FreedBy []string           `json:"freed_by,omitempty"`
+	By      supervisor.Instant `json:"by,omitempty"` // the budget's end for it; 0: none
 }
 
 // Quiesce is when new connections were to be turned away, and when and how they were.

@@ -35,9 +35,9 @@ func (s *Shutdown) Text(w io.Writer, width int, color bool) {
 		s.writeTable(&b, p, width)
 	}
 	s.writeCritical(&b)
-	s.writeForce(&b, p)
-	s.writeCut(&b, p)
-	s.writeFooter(&b, p)
+	for _, r := range slices.Concat(s.forced(), s.cutOff(), s.remarks()) {
+		fmt.Fprintln(&b, p.tone(r.tone)(r.text))
+	}
 	io.WriteString(w, b.String())
 }
 
@@ -125,7 +125,7 @@ func (s *Shutdown) writeTable(b *strings.Builder, p painter, width int) {
 		b.WriteByte('\n')
 	}
 	if bars > 0 {
-		b.WriteString(legend(rows, p))
+		b.WriteString(writeLegend(rows, p))
 	}
 }
 
@@ -277,64 +277,6 @@ func (s *Shutdown) writeCritical(b *strings.Builder) {
 		return
 	}
 	fmt.Fprintf(b, "\n* had to be waited for: %s\n", strings.Join(parts, ", then "))
-}
-
-// writeForce says who needed force, and why.
-func (s *Shutdown) writeForce(b *strings.Builder, p painter) {
-	const most = 10
-	said := 0
-	for i := range s.Instances {
-		x := &s.Instances[i]
-		text, paint := x.Name+" was killed", p.warn
-		switch {
-		case x.State == supervisor.Lost:
-			text, paint = x.Name+" is lost: it outlived SIGKILL", p.bad
-		case x.Killed == nil:
-			continue
-		}
-		if x.Killed != nil && x.Killed.Cause != "" {
-			text += ": " + x.Killed.Cause
-		}
-		if said++; said <= most {
-			fmt.Fprintln(b, paint(text))
-		}
-	}
-	if said > most {
-		fmt.Fprintln(b, p.warn(fmt.Sprintf("and %d more", said-most)))
-	}
-}
-
-// writeFooter says what the table has no room for.
-func (s *Shutdown) writeFooter(b *strings.Builder, p painter) {
-	for _, h := range s.Hooks {
-		text := fmt.Sprintf("hook %s took %s", h.Kind, Duration(h.End-h.Begin))
-		if h.Failed != "" {
-			text = p.warn(text + ": " + h.Failed)
-		}
-		fmt.Fprintln(b, text)
-	}
-	for i := range s.Instances {
-		for _, h := range s.Instances[i].Hooks {
-			if h.Failed != "" {
-				fmt.Fprintln(b, p.warn(fmt.Sprintf("hook %s of %s: %s", h.Kind, s.Instances[i].Name, h.Failed)))
-			}
-		}
-	}
-	if n := len(s.Resting); n > 0 {
-		fmt.Fprintf(b, "not running when it began: %s\n", enumerate(s.Resting))
-	}
-	if len(s.Strays) > 0 {
-		fmt.Fprintf(b, "left behind by nobody's life, and told to leave: %s\n", enumerate(s.Strays))
-	}
-	if s.Outcome != nil && len(s.Outcome.Survived) > 0 {
-		fmt.Fprintln(b, p.bad("survived: "+enumerate(s.Outcome.Survived)))
-	}
-	if s.Outcome != nil && len(s.Outcome.Failed) > 0 {
-		fmt.Fprintln(b, p.warn("failed: "+enumerate(s.Outcome.Failed)))
-	}
-	for _, n := range s.Notes {
-		fmt.Fprintln(b, n)
-	}
 }
 
 // enumerate lists names, at most ten of them.

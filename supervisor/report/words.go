@@ -94,3 +94,54 @@ func Count(n int, noun string) string {
 	}
 	return strconv.Itoa(n) + " " + noun + "s"
 }
+
+// title says in a line how it went.
+func (s *Shutdown) title() string {
+	if len(s.Phases) == 0 {
+		return "There was no shutdown"
+	}
+	text := s.verdict(painter{})
+	if s.Outcome != nil {
+		text, _, _ = strings.Cut(text, "; exit ")
+	}
+	return strings.ToUpper(text[:1]) + text[1:]
+}
+
+// tone is how well it went, as a class of the drawing.
+func (s *Shutdown) tone() string {
+	switch {
+	case s.Outcome == nil, s.Outcome.Class == 1, s.Outcome.Class > 3:
+		return "bad"
+	case s.Outcome.Class == 3, len(s.Outcome.Failed) > 0:
+		return "forced"
+	}
+	return "fine"
+}
+
+// whence says what was taken down, when and why.
+func (s *Shutdown) whence() string {
+	var parts []string
+	if s.Name != "" {
+		parts = append(parts, s.Name)
+	}
+	if t, err := time.Parse(time.RFC3339Nano, s.Wall); err == nil {
+		parts = append(parts, t.Format("2006-01-02 15:04:05 -07:00"))
+	}
+	if s.Cause != "" {
+		parts = append(parts, s.Cause)
+	}
+	return strings.Join(parts, " · ")
+}
+
+// subtitle says that, how long it took and how it ended.
+func (s *Shutdown) subtitle() string {
+	took := "took " + Duration(s.Took)
+	if s.Bound > 0 {
+		took += " of at most " + Duration(s.Bound)
+	}
+	parts := append([]string{s.whence()}, took, Count(len(s.Instances), "instance"))
+	if s.Outcome != nil {
+		parts = append(parts, fmt.Sprintf("exit code %d", s.Outcome.Code))
+	}
+	return strings.Join(parts, " · ")
+}

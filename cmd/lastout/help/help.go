@@ -13,7 +13,7 @@ var files embed.FS
 // order is that in which a newcomer reads them.
 var order = []string{
 	"lastout", "configuration", "order", "shutdown", "drain", "readiness", "hooks", "output", "trees", "exit-codes", "journal",
-	"containers", "rehearse",
+	"report", "containers", "rehearse",
 }
 
 // Topics lists the topics there are.

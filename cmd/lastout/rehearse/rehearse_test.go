@@ -85,14 +85,14 @@ func TestDraw(t *testing.T) {
 	))
 	for _, want := range []string{
 		"1 of 3 requests were lost", "Taken down by lastout in 400ms", "w&lt;1&gt;: serves", "w&lt;1&gt;: was told to leave",
-		"edge: is drained", "edge: SIGKILL, 40ms", "<title>1 lost</title>", "<title>1 answered</title>",
+		"edge: drains, its workers still serve", "edge: SIGKILL, 40ms", "<title>1 lost</title>", "<title>1 answered</title>",
 		">SIGTERM<", ">390ms<",
 	} {
 		if !strings.Contains(svg, want) {
 			t.Errorf("the picture has no %q:\n%s", want, svg)
 		}
 	}
-	if strings.Contains(svg, "hook") {
+	if strings.Contains(svg, ">hook<") {
 		t.Error("the legend explains what is not there")
 	}
 }
@@ -122,8 +122,8 @@ func TestDrawExtremes(t *testing.T) {
 		x.Name = fmt.Sprint("worker with a long name ", n)
 		crowd.Shutdown.Instances = append(crowd.Shutdown.Instances, x)
 	}
-	if svg := picture(t, Lastout, crowd); !strings.Contains(svg, "and 62 more") {
-		t.Errorf("the crowd is not cut:\n%s", svg)
+	if svg := picture(t, Lastout, crowd); !strings.Contains(svg, "worker with a long name 99") {
+		t.Errorf("the last of the crowd is missing:\n%s", svg)
 	}
 }
 
