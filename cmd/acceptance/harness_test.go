@@ -21,7 +21,7 @@ import (
 )
 
 // The programs under test, built once.
-var lastoutBin, childBin string
+var lastoutBin, childBin, webBin string
 
 // hangs is when a tree that should have gone counts as hanging: far above any bound a test configures.
 const hangs = 60 * time.Second
@@ -35,9 +35,9 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	childBin = filepath.Join(dir, "child")
+	childBin, webBin = filepath.Join(dir, "child"), filepath.Join(dir, "web")
 	lastoutBin = os.Getenv("LASTOUT_BIN")
-	builds := map[string]string{childBin: "./child"}
+	builds := map[string]string{childBin: "./child", webBin: "./web"}
 	if lastoutBin == "" {
 		lastoutBin = filepath.Join(dir, "lastout")
 		builds[lastoutBin] = "../lastout"

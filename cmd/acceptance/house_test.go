@@ -54,6 +54,7 @@ var mayImport = map[string][]string{
 	},
 	"cmd/acceptance":       {},
 	"cmd/acceptance/child": {"golang.org/x/sys/unix"},
+	"cmd/acceptance/web":   {},
 }
 
 // pure lists the folders that decide and never act: no goroutine, no channel, no clock, nothing of the outside.

@@ -68,7 +68,12 @@ func (l *Listener) eachGuess(do func() error) error {
 		if err == nil {
 			return nil
 		}
-		errs = append(errs, err, l.closeSentinel())
+		if n := len(errs); n == 0 || errs[n-1].Error() != err.Error() {
+			errs = append(errs, err)
+		}
+		if err := l.closeSentinel(); err != nil {
+			errs = append(errs, err)
+		}
 	}
 	for _, s := range l.sockets {
 		if s.refused != nil {

@@ -43,7 +43,7 @@ func (o *Outlook) How() string {
 
 const keepThem = "keep"
 
-// outlook is what is known of a gateway whose sockets can be duplicated if duplicate is nil, apart from its listeners.
+// outlook is what is known of a gateway whose sockets can be duplicated if duplicate is nil, but for its listeners.
 func outlook(name string, drain *config.Drain, caps quiesce.Capabilities, duplicate error) Outlook {
 	o := Outlook{Gateway: name, Quiesce: []string{}, Preconnects: keepThem, Seen: caps.See == nil}
 	switch {
@@ -172,13 +172,15 @@ func (h *Host) foresee(r supervisor.Report) {
 // outlookOf looks at a gateway's listeners, and leaves them as they are.
 func (h *Host) outlookOf(c *child, pid int, drain *config.Drain, holdings []*holding, known []*quiesce.Listener) Outlook {
 	caps, duplicate := quiesce.Probe(), quiesce.MayDuplicate(pid)
-	o := outlook(c.name, drain, caps, duplicate)
+	pids, refused := h.pids(c.tag), duplicate
+	for _, pid := range pids { // connections are held by any of its processes
+		if refused == nil {
+			refused = quiesce.MayDuplicate(pid)
+		}
+	}
+	o := outlook(c.name, drain, caps, refused)
 	meant := 0
 	door := newDoor(*drain)
-	var pids []int
-	for _, m := range h.reaper.Members(c.tag) {
-		pids = append(pids, m.PID)
-	}
 	for _, x := range holdings {
 		if x.door != nil && door.meansHeld(x) {
 			o.turnsHeld(x, caps, door.ways)
