@@ -23,7 +23,7 @@ RACE := $(shell command -v $${CC:-gcc} >/dev/null 2>&1 && echo -race)
 
 # What judges durations from outside runs by itself, after all the others.
 OUTSIDE = ./cmd/acceptance
-SERVERS = ^Test(Nginx|Router|Whole|HAProxy|GatewayCrashes|WorkerHangs|Unprivileged|Rehearsal)
+SERVERS = ^Test(Nginx|Router|Whole|HAProxy|GatewayCrashes|WorkerHangs|Unprivileged|Rehearsal|Container)
 INSIDE  = $(filter-out %/cmd/acceptance,$(shell $(GO) list $(PKGS)))
 
 test: ## everything: all five levels, shuffled, with the race detector where there is a C compiler
@@ -44,7 +44,7 @@ fuzz: ## each fuzz target for FUZZTIME
 sim: ## the simulation of the core with new seeds, until stopped
 	$(GO) test ./supervisor -run '^TestSimForever$$' -sim.forever -timeout 0 -v
 
-soak: ## each test with real servers 20 times, and a rehearsal of 200 cycles
+soak: ## each test with real servers, and in containers, 20 times, and a rehearsal of 200 cycles
 	LASTOUT_SOAK=1 $(GO) test -count=1 -timeout 60m -parallel 6 -v -run '$(SERVERS)' $(OUTSIDE)
 
 mutate: ## break the core on purpose; every mutant must be caught

@@ -3,7 +3,6 @@ package acceptance
 import (
 	"fmt"
 	"net/netip"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -11,7 +10,7 @@ import (
 
 // repetitions is how often what must never be lost is tried: 20 times in a soak, else less.
 func repetitions() int {
-	if os.Getenv("LASTOUT_SOAK") == "1" {
+	if soak() {
 		return 20
 	}
 	return 2
@@ -78,6 +77,7 @@ var lastoutRun = []string{"/ours/lastout", "run", "-c", "/conf/lastout.toml"}
 // by default. Where new connections can be turned away nothing is lost. Where they cannot, that is said, once and before;
 // the rest goes on within its bounds, and shows that the load sees what is lost.
 func TestContainer(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"runc", "crun"} {
 		t.Run(name, func(t *testing.T) {
 			r := newOCI(t, name)
@@ -97,6 +97,7 @@ func TestContainer(t *testing.T) {
 
 // TestContainerWithNginx is the same with programs of the field.
 func TestContainerWithNginx(t *testing.T) {
+	t.Parallel()
 	needs(t, "nginx", "gunicorn")
 	r := newOCI(t, "runc")
 	b := bundle{args: lastoutRun, files: nginxSite, host: true, seccomp: seccomp(t, dockerCaps)}
@@ -109,6 +110,68 @@ func TestContainerWithNginx(t *testing.T) {
 				"WRN edge: cannot end connections that never carried a byte: pidfd_getfd: operation not permitted",
 				"WRN edge: cannot see the descriptors of process",
 				"INF new connections to edge: sentinel on 1 listener")
+		})
+	}
+}
+
+// heldShop is the shop with a gateway whose listener is lastout's own.
+var heldShop = strings.NewReplacer(
+	`"-listen", "0.0.0.0:8080", `, "",
+	`ready = { tcp = "127.0.0.1:8080" }`, `ready = { log = "listening on" }`+"\n"+`sockets = ["web"]`,
+).Replace(shop) + `
+[socket.web]
+listen = "0.0.0.0:8080"
+`
+
+// heldSite is gunicorn by itself, which takes sockets that it is handed.
+var heldSite = map[string]string{
+	"lastout.toml": `
+[shutdown]
+timeout = "20s"
+[socket.web]
+listen = "0.0.0.0:8080"
+[process.edge]
+role = "gateway"
+fronts = []
+preset = "gunicorn"
+sockets = ["web"]
+command = ["gunicorn", "--workers", "2", "--threads", "64", "--chdir", "/conf", "app:app"]
+ready = { log = "Booting worker" }
+`,
+	"app.py": nginxSite["app.py"],
+}
+
+// TestContainerHeld has a container that grants nothing, and a listener that is lastout's own: nothing is lost.
+func TestContainerHeld(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"runc", "crun"} {
+		t.Run(name, func(t *testing.T) {
+			r := newOCI(t, name)
+			b := bundle{args: lastoutRun, seccomp: seccomp(t, dockerCaps, dockerRefuses...)}
+			t.Run("go", func(t *testing.T) {
+				b.files = map[string]string{"lastout.toml": heldShop}
+				stopHeld(t, r, b)
+			})
+			t.Run("gunicorn", func(t *testing.T) {
+				needs(t, "gunicorn")
+				b.files, b.host = heldSite, true
+				stopHeld(t, r, b)
+			})
+		})
+	}
+}
+
+func stopHeld(t *testing.T, r *oci, b bundle) {
+	for i := range repetitions() {
+		t.Run(fmt.Sprint(i+1), func(t *testing.T) {
+			c, clients := stopUnderLoad(t, r, b, 150)
+			c.wantWhole(clients)
+			c.wantOnce("INF edge: a drain here turns new connections away by sentinel, sees its connections",
+				"WRN edge: cannot end connections that never carried a byte: pidfd_getfd: .*; SOCK_DESTROY: operation not permitted",
+				"INF new connections to edge: sentinel on 1 listener")
+			if n := c.count(" WRN "); n != 1 {
+				t.Errorf("%d warnings", n)
+			}
 		})
 	}
 }
@@ -172,6 +235,7 @@ func stopDegraded(t *testing.T, r *oci, b bundle) {
 
 // TestContainerExitCode has a child that does not leave killed: the runtime is told so.
 func TestContainerExitCode(t *testing.T) {
+	t.Parallel()
 	r := newOCI(t, "runc")
 	c := r.run(t, bundle{args: lastoutRun, seccomp: seccomp(t, dockerCaps, dockerRefuses...), files: map[string]string{
 		"lastout.toml": `
