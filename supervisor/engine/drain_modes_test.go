@@ -280,6 +280,7 @@ func TestCutByKill(t *testing.T) {
 // connection that is in hand is answered.
 func TestInnerListenerStaysOpen(t *testing.T) {
 	r := newRig(t)
+	r.elsewhere()
 	r.gateway(supervisor.UntilConnections, "inner")
 	r.start()
 	address := r.address("listens")

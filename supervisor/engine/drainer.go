@@ -225,21 +225,13 @@ func (d *drainer) find(o orders) {
 	if err != nil {
 		d.say([]string{err.Error()})
 	}
-	inside, err := d.view.findInner(d.pids, false)
-	if inside {
-		d.say(d.door.reopen(d.view.inner))
-	}
-	if err != nil {
-		d.say([]string{err.Error()})
-	}
+	d.findInner(false)
 	if !changed {
 		return
 	}
 	pids := d.pids()
 	d.say(d.view.find(pids))
-	if _, err := d.view.findInner(d.pids, true); err != nil {
-		d.say([]string{err.Error()})
-	}
+	d.findInner(true)
 	where := newPlaces()
 	where.join(d.view.where)
 	d.where.Store(&where)
@@ -248,6 +240,17 @@ func (d *drainer) find(o orders) {
 	}
 	if d.invited() && d.answered {
 		d.door.release()
+	}
+}
+
+// findInner learns at which of its listeners the tree is its own client, and lets it in there again.
+func (d *drainer) findInner(connected bool) {
+	inside, err := d.view.findInner(d.pids, connected)
+	if inside {
+		d.say(d.door.reopen(d.view.inner))
+	}
+	if err != nil {
+		d.say([]string{err.Error()})
 	}
 }
 

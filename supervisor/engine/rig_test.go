@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -397,4 +398,27 @@ func (b *buffer) lines(prefix string) []string {
 		}
 	}
 	return found
+}
+
+// elsewhere has somebody else begin and end to listen all the time, so that each look sees that who listens has changed.
+func (r *rig) elsewhere() {
+	over := make(chan struct{})
+	var all sync.WaitGroup
+	r.t.Cleanup(func() { close(over); all.Wait() })
+	all.Go(func() {
+		for {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				r.t.Error(err)
+				return
+			}
+			select {
+			case <-over:
+				l.Close()
+				return
+			case <-time.After(time.Millisecond):
+			}
+			l.Close()
+		}
+	})
 }
