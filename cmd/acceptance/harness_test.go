@@ -35,6 +35,10 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o755); err != nil { // other users run them, too
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	childBin, webBin = filepath.Join(dir, "child"), filepath.Join(dir, "web")
 	lastoutBin = os.Getenv("LASTOUT_BIN")
 	builds := map[string]string{childBin: "./child", webBin: "./web"}
@@ -102,6 +106,12 @@ func launchAs(t testing.TB, user *syscall.Credential, conf string, args ...strin
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
+	}
+	if user != nil {
+		open(t, x.dir)
+		if err := w.Chown(int(user.Uid), int(user.Gid)); err != nil { // it is opened by its name
+			t.Fatal(err)
+		}
 	}
 	x.cmd = exec.Command(lastoutBin, append([]string{"run", "-c", file, "--journal", "/dev/fd/3"}, args...)...)
 	x.cmd.Dir = x.dir

@@ -95,12 +95,7 @@ func (o town) open(t *testing.T, w way) *site {
 func (o town) settle(t *testing.T) (dir string, where []string, conf string) {
 	t.Helper()
 	dir = t.TempDir()
-	// Programs give their workers to other users, who must reach what is in the folder.
-	for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
-		if err := os.Chmod(d, 0o777); err != nil {
-			t.Fatal(err)
-		}
-	}
+	open(t, dir)
 	where, fill := o.places(t, dir)
 	for _, name := range o.files {
 		text, err := os.ReadFile(filepath.Join("testdata", name))
@@ -112,6 +107,16 @@ func (o town) settle(t *testing.T) (dir string, where []string, conf string) {
 		}
 	}
 	return dir, where, fill(o.conf)
+}
+
+// open lets everybody into a temporary folder: programs give their workers to other users.
+func open(t testing.TB, dir string) {
+	t.Helper()
+	for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
+		if err := os.Chmod(d, 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // places finds addresses for a town. Each is one of the loopback network that nobody else has, so that no port of it is
@@ -202,36 +207,50 @@ type shutdown struct {
 	Begin, End int64
 	Took       time.Duration
 	Notes      []string
-	Instances  []struct {
-		Name    string
-		Quiesce *struct {
-			At   int64
-			Done *int64
-			How  string
-		}
-		Cut []struct {
-			At          int64
-			Cause       string
-			Connections []struct {
-				Peer    string
-				Port    int
-				Age     time.Duration
-				In, Out uint64
-			}
-		}
-		Unanswered []struct {
-			Peer string
-			Port int
-		}
-		Exit   *struct{ Code, Signal int }
-		Killed *struct{ Cause string }
-		State  string
-	}
-	Outcome struct {
+	Instances  []departure
+	Outcome    struct {
 		Code   int
 		Killed []string
 		Lost   []string
 	}
+}
+
+// departure is what the report says of one instance.
+type departure struct {
+	Name    string
+	Quiesce *struct {
+		At   int64
+		Done *int64
+		How  string
+	}
+	Cut []struct {
+		At          int64
+		Cause       string
+		Connections []struct {
+			Peer    string
+			Port    int
+			Age     time.Duration
+			In, Out uint64
+		}
+	}
+	Unanswered []struct {
+		Peer string
+		Port int
+	}
+	Exit   *struct{ Code, Signal int }
+	Killed *struct{ Cause string }
+	State  string
+}
+
+func (r *shutdown) of(t *testing.T, name string) *departure {
+	t.Helper()
+	for i := range r.Instances {
+		if r.Instances[i].Name == name {
+			return &r.Instances[i]
+		}
+	}
+	t.Fatalf("the report does not know of %s", name)
+	return nil
 }
 
 // report reads the report of a shutdown that is over.

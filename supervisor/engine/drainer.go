@@ -293,6 +293,9 @@ func (d *drainer) shut(now time.Time) time.Duration {
 		d.door.release()
 	}
 	how := d.door.how()
+	if d.door.wanted() && d.view.light() == darkness {
+		how = "not possible here: its listeners cannot be seen"
+	}
 	if first+second > 0 {
 		how += "; " + plural(second, "connection") + " still queued"
 	}
