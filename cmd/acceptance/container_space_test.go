@@ -27,6 +27,7 @@ func unable(t testing.TB, why string) {
 type space struct {
 	t    testing.TB
 	jobs chan func()
+	tid  int
 	path string // of the thread, in /proc
 }
 
@@ -37,7 +38,8 @@ func newSpace(t testing.TB, flags int, prepare func() error) *space {
 	begun := make(chan error)
 	go func() {
 		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine, and its namespaces with it
-		s.path = fmt.Sprintf("/proc/%d/task/%d", os.Getpid(), unix.Gettid())
+		s.tid = unix.Gettid()
+		s.path = fmt.Sprintf("/proc/%d/task/%d", os.Getpid(), s.tid)
 		err := unix.Unshare(flags)
 		if err == nil {
 			err = prepare()
