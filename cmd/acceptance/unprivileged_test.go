@@ -45,7 +45,32 @@ func TestUnprivilegedNginx(t *testing.T) {
 			t.Errorf("took %v", report.Took)
 		}
 		s.judgeWords()
+		if n := strings.Count(s.stderr.String(), "INF edge: "+unprivileged); n != 1 {
+			t.Errorf("%d times and not once: edge: %s", n, unprivileged)
+		}
 	})
+}
+
+// unprivileged is what is foreseen there.
+const unprivileged = "a drain here turns new connections away by sentinel, ends preconnects by shutdown, sees its connections\n"
+
+// The same is said before anything is started.
+func TestUnprivilegedCheck(t *testing.T) {
+	needsRoot(t)
+	file := filepath.Join(t.TempDir(), "lastout.toml")
+	if err := os.WriteFile(file, []byte(shop), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	open(t, filepath.Dir(file))
+	for user, want := range map[*syscall.Credential]string{
+		nil: strings.Replace(unprivileged, "sentinel", "filter", 1), nobody: unprivileged,
+	} {
+		check := exec.Command(lastoutBin, "check", "-c", file)
+		check.SysProcAttr = &syscall.SysProcAttr{Credential: user}
+		if out, err := check.CombinedOutput(); err != nil || !strings.Contains(string(out), "edge: "+want) {
+			t.Errorf("%v: %s, want %s", err, out, want)
+		}
+	}
 }
 
 // The same for the router and the workers of uWSGI.
