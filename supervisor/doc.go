@@ -7,6 +7,9 @@
 // each of which cannot fail (failure comes back as an event); and calls Step with Tick when Deadline has come. The
 // machine answers equal inputs with equal outputs, byte for byte.
 //
+// Between two steps a Machine is plain data: package image writes it and reads it back, for another build of the program
+// to go on with. Whatever a field holds must be of the kinds that image keeps.
+//
 // # The life of an instance
 //
 // Each life has a Run number of its own, never used twice; events of an older run are ignored. A run's events come in

@@ -36,7 +36,7 @@ type Machine struct {
 	unstarted bool // and one of them at its start
 	outcome   Outcome
 
-	acts []Action // of the Step under way
+	acts []Action `image:"-"` // of the Step under way
 	work uint64   // how many elementary things were done; tests hold it to be linear
 }
 

@@ -59,6 +59,7 @@ const (
 	forStale
 	forSweep
 	forDrain
+	forSuccessors
 )
 
 // stream gives the random numbers of one purpose.

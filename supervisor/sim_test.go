@@ -44,6 +44,8 @@ type world struct {
 	steps   int
 	idle    int // ticks in a row at the same instant
 	trace   *bytes.Buffer
+
+	successors successors
 }
 
 // maxSteps is how many events a world may have; the machine is stuck in a circle when it takes more.
@@ -62,6 +64,7 @@ func play(seed uint64, c cut, trace *bytes.Buffer) (seen *witness) {
 			seen = w.witness
 		}
 	}()
+	w.successors.chance = stream(seed, forSuccessors)
 	w.stimuli = slices.Clone(p.stimuli)
 	slices.SortStableFunc(w.stimuli, func(a, b stimulus) int { return int(a.at - b.at) })
 	w.machine = supervisor.New(p.graph, p.specs, p.options)
@@ -133,7 +136,7 @@ func (w *world) tick(deadline supervisor.Instant) {
 // step gives the machine an event and the kernel the actions.
 func (w *world) step(ev supervisor.Event) {
 	w.witness.event(w.kernel.now, ev)
-	actions := w.machine.Step(w.kernel.now, ev)
+	actions := w.stepBoth(ev)
 	if w.trace != nil {
 		w.print(ev, actions)
 	}
@@ -234,6 +237,7 @@ type tally struct {
 	kinds   map[supervisor.Kind]int
 	reached map[supervisor.State]int
 	classes map[int]int
+	images  int // machines that took the place of others
 }
 
 func (t *tally) add(w *witness) {
@@ -246,6 +250,7 @@ func (t *tally) add(w *witness) {
 		t.reached[st] += n
 	}
 	t.classes[w.outcome.Class]++
+	t.images += w.succeeded
 }
 
 // playAll plays worlds from a seed on, a part of them each in a test of its own, side by side.
@@ -315,7 +320,10 @@ func TestSim(t *testing.T) {
 			t.Errorf("class %d was the outcome %d times", class, sum.classes[class])
 		}
 	}
-	t.Logf("kinds %v\nstates %v\nclasses %v", sum.kinds, sum.reached, sum.classes)
+	if sum.images < 10_000 {
+		t.Errorf("machines took the place of others %d times", sum.images)
+	}
+	t.Logf("%d images\nkinds %v\nstates %v\nclasses %v", sum.images, sum.kinds, sum.reached, sum.classes)
 }
 
 func playOne(t *testing.T, seed uint64, c cut) {

@@ -12,9 +12,10 @@ import (
 // witness watches a world from outside: it sees the events that go in and the actions that come out, keeps its own
 // books, and holds them against what the guarantees say. It knows nothing of how the machine decides.
 type witness struct {
-	plan *plan
-	now  supervisor.Instant
-	err  error // the first violation
+	succeeded int // machines that took the place of another
+	plan      *plan
+	now       supervisor.Instant
+	err       error // the first violation
 
 	runs    map[supervisor.Run]*run
 	ordered []*run // by the time they were begun

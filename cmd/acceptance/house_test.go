@@ -24,6 +24,7 @@ var mayImport = map[string][]string{
 	"process/quiesce":    {"golang.org/x/sys/unix"},
 	"process/sockdiag":   {"golang.org/x/sys/unix"},
 	"supervisor":         {"lastout/ordering"},
+	"supervisor/image":   {},
 	"supervisor/journal": {"lastout/ordering", "lastout/supervisor"},
 	"supervisor/report":  {"lastout/ordering", "lastout/supervisor", "lastout/process/signame"},
 	"supervisor/config": {
@@ -58,7 +59,7 @@ var mayImport = map[string][]string{
 }
 
 // pure lists the folders that decide and never act: no goroutine, no channel, no clock, nothing of the outside.
-var pure = []string{"ordering", "supervisor", "supervisor/journal", "supervisor/report"}
+var pure = []string{"ordering", "supervisor", "supervisor/image", "supervisor/journal", "supervisor/report"}
 
 // outside are packages of the standard library that a pure folder has no use for.
 var outside = []string{"os", "os/exec", "os/signal", "net", "net/http", "io/fs", "math/rand", "runtime", "sync", "context"}
