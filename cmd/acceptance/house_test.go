@@ -22,6 +22,7 @@ var mayImport = map[string][]string{
 	"process/signame":    {"golang.org/x/sys/unix"},
 	"process/output":     {"golang.org/x/sys/unix"},
 	"process/quiesce":    {"golang.org/x/sys/unix"},
+	"process/systemd":    {},
 	"process/sockdiag":   {"golang.org/x/sys/unix"},
 	"supervisor":         {"lastout/ordering"},
 	"supervisor/image":   {},
@@ -39,7 +40,7 @@ var mayImport = map[string][]string{
 	"cmd/lastout": {
 		"lastout/ordering", "lastout/supervisor", "lastout/supervisor/config", "lastout/supervisor/engine",
 		"lastout/supervisor/journal", "lastout/supervisor/report", "lastout/process", "lastout/process/output",
-		"lastout/process/signame", "lastout/cmd/lastout/demo", "lastout/cmd/lastout/help",
+		"lastout/process/signame", "lastout/process/systemd", "lastout/cmd/lastout/demo", "lastout/cmd/lastout/help",
 		"lastout/cmd/lastout/rehearse",
 		"github.com/urfave/cli/v2", "github.com/rs/zerolog", "golang.org/x/sys/unix",
 	},

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/rs/zerolog"
 
@@ -55,7 +54,7 @@ func describe(r supervisor.Report) (zerolog.Level, string) {
 	case supervisor.KindFree:
 		return zerolog.DebugLevel, describeFree(r)
 	case supervisor.KindWaiting:
-		return zerolog.InfoLevel, describeWaiting(r)
+		return zerolog.InfoLevel, report.Waiting(r)
 	case supervisor.KindPhase:
 		return describePhase(r)
 	case supervisor.KindLevel:
@@ -113,14 +112,6 @@ func describeCut(r supervisor.Report, what string) string {
 		list[i] = c.Peer
 	}
 	return fmt.Sprintf("%s of %s %s: %s", report.Count(len(list), "connection"), r.Instance, what, names(list))
-}
-
-// describeWaiting says who is waited for; where it is one, and it is known for what he waits himself, that is enough.
-func describeWaiting(r supervisor.Report) string {
-	if len(r.After) == 1 && r.Cause != "" {
-		return r.Cause + stillFor(r)
-	}
-	return "waiting for " + names(r.After) + stillFor(r) + because(r)
 }
 
 func describeExit(r supervisor.Report) (zerolog.Level, string) {
@@ -196,14 +187,6 @@ func within(r supervisor.Report) string {
 	return ", " + report.Duration(r.Bound) + " at most"
 }
 
-// stillFor is the bound of a wait that goes on.
-func stillFor(r supervisor.Report) string {
-	if r.Bound == supervisor.Forever {
-		return ", for as long as it takes"
-	}
-	return ", for " + report.Duration(r.Bound) + " more at most"
-}
-
 // because is the cause, led in by a colon.
 func because(r supervisor.Report) string {
 	if r.Cause == "" {
@@ -213,10 +196,4 @@ func because(r supervisor.Report) string {
 }
 
 // names lists names, at most eight of them.
-func names(all []string) string {
-	const most = 8
-	if len(all) <= most {
-		return strings.Join(all, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(all[:most], ", "), len(all)-most)
-}
+func names(all []string) string { return report.Names(all) }

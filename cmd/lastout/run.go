@@ -92,6 +92,7 @@ func (p *program) run(c *cli.Context) error {
 		return err
 	}
 	r.keepJournal(c.String("state"))
+	r.heedManager()
 	r.live()
 	return nil
 }
@@ -109,6 +110,7 @@ type runner struct {
 	header     journal.Header
 	reportFile string
 	ending     []supervisor.Report // since the shutdown began
+	manager    *herald             // nil: no service manager started us
 }
 
 // open prepares everything that may fail.
@@ -140,6 +142,7 @@ func (r *runner) live() {
 		r.log.warn(w.String())
 	}
 	go func() {
+		go r.manager.watch(r.host.Alive)
 		r.beginJournals() // at the last moment, for their clock and the engine's begin at the same instant
 		outcome := engine.Run(r.machine, r.host)
 		r.finish()
@@ -161,6 +164,7 @@ func (r *runner) beginJournals() {
 
 // say takes every report, on the loop: nothing here may wait.
 func (r *runner) say(said supervisor.Report) {
+	r.manager.report(said)
 	for _, j := range r.journals {
 		j.report(said)
 	}
@@ -185,6 +189,7 @@ func (r *runner) finish() {
 			r.log.warn(err.Error())
 		}
 	}
+	r.manager.close()
 	shutdown := report.New(r.ending, treeOf(r.header))
 	r.log.shutdown(shutdown, width(r.program.stderr))
 	if r.reportFile == "" {

@@ -45,6 +45,8 @@ var update = flag.Bool("update", false, "write what scripts compare with anew")
 //	pause                      longer than two presses of a key may be apart to count as one
 //	fetch FILE                 get the page that the gateway whose output this is serves
 //	empty DIR                  no file is in it, or it is not there
+//	manager FILE               be the service manager of those that are started next: what it is told goes to the file
+//	manager -deaf              the same of one that reads nothing, with a queue that is full
 //	nobody                     no process of this script is alive any more
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -66,6 +68,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"up": up, "sig": sig, "ends": ends, "exits": exits, "seen": seen, "order": order, "span": span, "nobody": nobody,
 			"precede": precede, "pause": pause, "fetch": fetch, "empty": empty,
+			"manager": manager,
 		},
 		RequireExplicitExec: true,
 		UpdateScripts:       *update,
@@ -179,7 +182,10 @@ func clear(l *life, pipe *os.File) {
 // environ is the script's environment.
 func environ(ts *testscript.TestScript) []string {
 	var env []string
-	for _, name := range []string{"PATH", "HOME", "WORK", "TMPDIR", "TEST_TOKEN", "GORACE", "DEMO_PORT", "DEMO_NAME", "XDG_STATE_HOME"} {
+	for _, name := range []string{
+		"PATH", "HOME", "WORK", "TMPDIR", "TEST_TOKEN", "GORACE", "DEMO_PORT", "DEMO_NAME", "XDG_STATE_HOME",
+		"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID",
+	} {
 		if value := ts.Getenv(name); value != "" {
 			env = append(env, name+"="+value)
 		}
@@ -421,6 +427,42 @@ func fetch(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%s answers %s", url, resp.Status)
 	}
 	client.CloseIdleConnections()
+}
+
+// manager listens where NOTIFY_SOCKET says. A deaf one has its queue filled before, by datagrams that nobody reads.
+func manager(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: manager FILE|-deaf")
+	}
+	path := ts.MkAbs("notify.sock")
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	ts.Check(err)
+	ts.Defer(func() { conn.Close() })
+	ts.Setenv("NOTIFY_SOCKET", path)
+	if args[0] == "-deaf" {
+		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+		ts.Check(err)
+		defer unix.Close(fd)
+		for err == nil {
+			err = unix.Sendto(fd, []byte("x"), 0, &unix.SockaddrUnix{Name: path})
+		}
+		if !errors.Is(err, unix.EAGAIN) {
+			ts.Fatalf("the queue is not full: %v", err)
+		}
+		return
+	}
+	heard, err := os.Create(ts.MkAbs(args[0]))
+	ts.Check(err)
+	go func() {
+		defer heard.Close()
+		for buf := make([]byte, 8192); ; {
+			n, err := conn.Read(buf)
+			if err != nil {
+				return // the script is over
+			}
+			heard.Write(append(buf[:n:n], '\n'))
+		}
+	}()
 }
 
 // nobody looks for the script's token in every environment: children inherit it, and so do theirs.

@@ -25,7 +25,9 @@ func (r *runner) take(sig syscall.Signal, pid1 bool) {
 	case sig == syscall.SIGINT:
 		r.host.Interrupt(name)
 	case sig == syscall.SIGHUP:
+		reloaded := r.manager.reload()
 		r.log.warn("SIGHUP: reloading the configuration is not built yet; nothing changes")
+		reloaded()
 	case sig == syscall.SIGUSR2:
 		r.host.ReopenLogs()
 		r.log.info("SIGUSR2: log files are opened anew")

@@ -79,7 +79,7 @@ func parseEnviron(environ []string) *environment {
 func (e *environment) inheritable() *environment {
 	kept := newEnvironment(nil)
 	for _, name := range e.names {
-		if name != "NOTIFY_SOCKET" && !strings.HasPrefix(name, "LISTEN_") && !ours(name) {
+		if name != "NOTIFY_SOCKET" && !strings.HasPrefix(name, "WATCHDOG_") && !strings.HasPrefix(name, "LISTEN_") && !ours(name) {
 			kept.names = append(kept.names, name)
 			kept.entries[name] = e.entries[name]
 		}

@@ -334,6 +334,7 @@ func TestSecretsStaySecret(t *testing.T) {
 func TestInherited(t *testing.T) {
 	c := loadGood(t, "[process.a]\ncommand = [\"./a\", \"${LASTOUT_X}\"]\n", LoadOptions{Env: []string{
 		"A=1", "B=1", "A=2", "LASTOUT_X=x", "LISTEN_FDNAMES=x", "LISTENER=kept", "NOTIFY_SOCKET=x", "NOTIFY=kept", "E=",
+		"WATCHDOG_USEC=1", "WATCHDOG_PID=1",
 	}})
 	command := c.Processes[0].Instances[0].Command
 	want := []string{"A=2", "B=1", "LISTENER=kept", "NOTIFY=kept", "E=", "LASTOUT_PROCESS=a", "LASTOUT_INSTANCE=1"}

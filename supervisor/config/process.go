@@ -99,7 +99,7 @@ func (l *loader) specify(p *process) {
 		Hooks:     l.hookBounds(p),
 		Drain:     l.drain(p),
 	}
-	p.built = Process{Name: p.name, Log: l.log(p)}
+	p.built = Process{Name: p.name, Essential: p.t.flag("essential", true), Log: l.log(p)}
 	l.handed(p)
 }
 

@@ -138,6 +138,7 @@ func processKeys() []Key {
 			Path: "process.*.enabled", Type: Bool, Default: "true", Inherit: true,
 			Doc: "false: never started, still in the order",
 		},
+		{Path: "process.*.essential", Type: Bool, Default: "true", Inherit: true, Doc: "the tree is ready only with it"},
 		{Path: "process.*.profiles", Type: Strings, Inherit: true, Doc: "enabled only where one of these is active"},
 		{Path: "process.*.command", Type: Strings, OneOf: "command or shell", Doc: "the program and its arguments"},
 		{Path: "process.*.shell", Type: String, OneOf: "command or shell", Doc: "a command line for /bin/sh -c"},
@@ -276,7 +277,6 @@ func logKeys() []Key {
 // laterProcessKeys are the keys of a process that this build does not have yet.
 func laterProcessKeys() []Key {
 	return notYet(slices.Concat([]Key{
-		{Path: "process.*.essential", Type: Bool, Default: "true", Inherit: true, Doc: "/readyz waits for it"},
 		{Path: "process.*.user", Type: String | Integer, Inherit: true, Doc: "who it runs as"},
 		{Path: "process.*.group", Type: String | Integer, Inherit: true, Doc: "its group"},
 		{Path: "process.*.groups", Type: Strings, Inherit: true, Doc: "its supplementary groups"},

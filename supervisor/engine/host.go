@@ -125,6 +125,19 @@ func (h *Host) Snapshot() (supervisor.Snapshot, bool) {
 	}
 }
 
+// Alive comes back with true when the loop has taken a turn, and with false when it is over. One that hangs does not
+// answer. Any goroutine may call it but the loop's own.
+func (h *Host) Alive() bool {
+	turn := make(chan struct{})
+	h.onLoop(func() { close(turn) })
+	select {
+	case <-turn:
+		return true
+	case <-h.box.Over():
+		return false
+	}
+}
+
 // Do performs an action.
 func (h *Host) Do(action supervisor.Action) {
 	switch a := action.(type) {
