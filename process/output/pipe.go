@@ -9,11 +9,14 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"lastout/process/recent"
 )
 
 // PipeOptions say what becomes of what a child writes.
 type PipeOptions struct {
 	To         *Sink          // nil: nowhere, only Match looks at it
+	Recent     *recent.Log    // keeps the last of it as it came, without prefix; nil: nobody does
 	Prefix     []byte         // put before each line; empty: the bytes go out as they are
 	Timestamps bool           // put before each line, after the prefix
 	Match      *regexp.Regexp // looked for in each line, finished or not, until it is found once
@@ -23,6 +26,7 @@ type PipeOptions struct {
 // Pipe carries the output of one run to a sink. While the child is silent it is a parked goroutine and no buffer.
 type Pipe struct {
 	to      *Sink
+	recent  *recent.Log
 	layout  layout
 	match   *regexp.Regexp
 	onMatch func()
@@ -62,7 +66,7 @@ func NewPipe(o PipeOptions) (*Pipe, *os.File, error) {
 		return nil, nil, fmt.Errorf("cannot wait for a pipe: %w", err)
 	}
 	p := &Pipe{
-		to: o.To, layout: layout{prefix: bytes.Clone(o.Prefix), stamps: o.Timestamps},
+		to: o.To, recent: o.Recent, layout: layout{prefix: bytes.Clone(o.Prefix), stamps: o.Timestamps},
 		match: o.Match, onMatch: o.OnMatch,
 		end: r, raw: raw, done: make(chan struct{}),
 	}
@@ -163,7 +167,11 @@ func (p *Pipe) last() {
 	p.part, p.kept = 0, nil
 }
 
+// hand gives lines to the sink, which may hold them up, and before that to whoever wants to see them soon.
 func (p *Pipe) hand(lines []byte) {
+	if p.recent != nil {
+		p.recent.Add(time.Now(), lines)
+	}
 	if p.to != nil {
 		p.to.take(p, lines)
 	}

@@ -239,6 +239,13 @@ func (s *Sink) Dropped() (lines, bytes uint64) {
 	return s.dropped.lines, s.dropped.bytes
 }
 
+// Taken tells how many bytes were taken to be written, prefixes included.
+func (s *Sink) Taken() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.taken
+}
+
 var newline = []byte{'\n'}
 
 func (s *Sink) drop(p []byte) {

@@ -10,6 +10,7 @@ import (
 
 	"lastout/ordering"
 	"lastout/process/output"
+	"lastout/process/recent"
 	"lastout/supervisor/config"
 )
 
@@ -27,6 +28,14 @@ const (
 	shortFlush = 100 * time.Millisecond
 )
 
+// The last of what the children write is kept for whoever asks: so much in all, but for each instance that has written
+// anything no less than the one and no more than the other.
+const (
+	keptOutput = 4 << 20
+	keptLeast  = 4 << 10
+	keptMost   = 64 << 10
+)
+
 // outputs carries what the children write to where it shall go. Its methods may be called from the spawner's thread.
 type outputs struct {
 	stdout  *output.Sink
@@ -35,6 +44,7 @@ type outputs struct {
 	byPath  map[string]*logFile
 	color   bool
 	width   int // of the longest instance name, where prefixes are aligned
+	shelf   *recent.Shelf
 
 	tails sync.WaitGroup // pipes being finished
 }
@@ -52,6 +62,11 @@ const nobody ordering.ID = -1
 // newOutputs opens the log files, each once.
 func newOutputs(o HostOptions) (*outputs, error) {
 	all := &outputs{stdout: o.Stdout, inherit: o.Inherit, color: o.Color, byPath: map[string]*logFile{}}
+	instances := 0
+	for _, p := range o.Config.Processes {
+		instances += len(p.Instances)
+	}
+	all.shelf = recent.NewShelf(min(max(keptOutput/max(instances, 1), keptLeast), keptMost))
 	for _, p := range o.Config.Processes {
 		for _, inst := range p.Instances {
 			all.width = max(all.width, len(inst.Name))
@@ -127,6 +142,9 @@ type wiring struct {
 // stream is the child's end of a stream, stdout (0) or stderr (1); nil for one that goes nowhere.
 func (w *wiring) stream(mode config.LogMode, which int) (*os.File, error) {
 	p := output.PipeOptions{Timestamps: w.log.Timestamps}
+	if mode == config.LogPrefix || mode == config.LogFile {
+		p.Recent = w.shelf.Of(w.inst.Name)
+	}
 	if w.match != nil {
 		p.Match, p.OnMatch = w.match.pattern, w.match.found
 	}
