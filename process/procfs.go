@@ -126,6 +126,7 @@ type stat struct {
 	threads         int
 	start           uint64 // clock ticks after boot; with the pid it names a process
 	utime, stime    uint64 // clock ticks
+	cutime, cstime  uint64 // those of the children that it has waited for
 	rss             int64  // pages
 }
 
@@ -160,6 +161,8 @@ func parseStat(b []byte) (stat, error) {
 		pgid:    int(number(f[2])),
 		utime:   uint64(number(f[11])),
 		stime:   uint64(number(f[12])),
+		cutime:  uint64(number(f[13])),
+		cstime:  uint64(number(f[14])),
 		threads: int(number(f[17])),
 		start:   uint64(number(f[19])),
 		rss:     number(f[21]),
