@@ -23,6 +23,7 @@ type Config struct {
 	Before    *Command      // hooks of the whole tree
 	After     *Command
 	Log       LogSettings
+	Control   Control
 	Warnings  []Fault // lint: what will surprise
 }
 

@@ -79,6 +79,16 @@ func treeKeys() []Key {
 			Path: "log.format", Type: Word, Words: []string{"auto", "text", "json"}, Default: "auto",
 			Doc: "auto: text, without the time under a service manager's journal",
 		},
+		{Path: "control", Type: Table, Doc: "the control socket and the HTTP listener"},
+		{
+			Path: "control.socket", Type: String, Default: "$XDG_RUNTIME_DIR/lastout/NAME.sock, or as lastout help control says",
+			Doc: `its path, or "off"`,
+		},
+		{Path: "control.listen", Type: String, Default: "off", Doc: "host:port of /livez, /readyz and /metrics"},
+		{
+			Path: "control.allow_users", Type: Strings,
+			Doc: `who may use the socket beside root and its owner: "NAME", or "NAME:read" to look only`,
+		},
 		{Path: "hooks", Type: Table, Doc: "commands run around the shutdown of the whole"},
 		{Path: "defaults", Type: Table, Doc: "values for all processes"},
 	},
@@ -111,10 +121,6 @@ func socketKeys() []Key {
 // laterTreeKeys are the settings of the whole that this build does not have yet.
 func laterTreeKeys() []Key {
 	return notYet([]Key{
-		{Path: "control", Type: Table, Doc: "the control socket and the HTTP listener"},
-		{Path: "control.socket", Type: String, Default: "$XDG_RUNTIME_DIR/lastout/NAME.sock", Doc: `its path, or "off"`},
-		{Path: "control.listen", Type: String, Default: "off", Doc: "host:port of /livez, /readyz and /metrics"},
-		{Path: "control.allow_users", Type: Strings, Doc: "who may use the socket beside its owner"},
 		{Path: "guardian", Type: Table, Doc: "a small parent stage that takes the tree down if lastout dies"},
 		{Path: "guardian.enabled", Type: Bool, Default: "false", Doc: "whether there is one"},
 	})

@@ -77,7 +77,8 @@ var samples = map[string]string{
 	"process.*.ready.http": `"http://127.0.0.1/"`, "process.*.ready.fd": "3", "process.*.ready.notify": "true",
 	"process.*.backoff": `{ limit = 3 }`, "process.*.stop": `{ timeout = "3s" }`, "process.*.hooks": `{}`,
 	"process.*.env": `{ A = "1" }`, "process.*.limits": `{}`, "process.*.log": `{}`, "process.*.health": `{}`,
-	"process.*.drain": `{ quiet = "1s" }`, "process.*.stop.then": `[{ signal = "QUIT" }]`,
+	"process.*.drain": `{ quiet = "1s" }`, "control.listen": `"127.0.0.1:9180"`, "control.allow_users": `["0", "7:read"]`,
+	"process.*.stop.then": `[{ signal = "QUIT" }]`,
 }
 
 // company is what a key needs beside it to make sense.

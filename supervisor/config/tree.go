@@ -34,6 +34,7 @@ func (l *loader) settings(main *table) *Config {
 	c.Before, c.Options.Before = b.treeHook(hooks, "before_shutdown")
 	c.Linger = main.table("shutdown").duration("linger", defaultLinger)
 	c.After, c.Options.After = b.treeHook(hooks, "after_shutdown")
+	c.Control = l.control(main, b)
 	return c
 }
 
