@@ -1,0 +1,176 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"lastout/process/recent"
+	"lastout/supervisor"
+	"lastout/supervisor/report"
+)
+
+// fake is a tree that only exists on paper.
+type fake struct {
+	mu       sync.Mutex
+	snapshot supervisor.Snapshot
+	over     bool
+	stopped  []string
+	hurried  []string
+	shutdown *report.Shutdown
+	shelf    *recent.Shelf
+}
+
+func newFake() *fake {
+	return &fake{shelf: recent.NewShelf(8 << 10), snapshot: supervisor.Snapshot{
+		At: 90 * time.Second, Phase: supervisor.Up,
+		Instances: []supervisor.InstanceSnapshot{
+			{Name: "db", Process: "db", Role: "service", State: supervisor.Ready, Since: time.Second, Run: 1, PID: 101},
+			{Name: "api.1", Process: "api", Role: "worker", State: supervisor.Ready, Since: 2 * time.Second, Run: 2, PID: 102},
+			{
+				Name: "api.2", Process: "api", Role: "worker", State: supervisor.InBackoff, Since: 89 * time.Second, Restarts: 3,
+				Exit: &supervisor.Exit{Signal: syscall.SIGKILL}, Bound: 4 * time.Second,
+			},
+			{Name: "edge", Process: "edge", Role: "gateway", State: supervisor.Running, Since: 3 * time.Second, Run: 4, PID: 104},
+			{Name: "seed", Process: "seed", Role: "task", State: supervisor.Done, Since: 3 * time.Second, Run: 5, Exit: &supervisor.Exit{}},
+		},
+	}}
+}
+
+// ready has everybody ready.
+func (f *fake) ready() *fake {
+	for i := range f.snapshot.Instances {
+		if x := &f.snapshot.Instances[i]; x.Role != "task" {
+			x.State, x.Bound = supervisor.Ready, 0
+		}
+	}
+	return f
+}
+
+func (f *fake) change(change func(*supervisor.Snapshot)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.snapshot.Instances = append([]supervisor.InstanceSnapshot(nil), f.snapshot.Instances...)
+	change(&f.snapshot)
+}
+
+func (f *fake) About() About {
+	return About{
+		Name: "shop", File: "/srv/shop/lastout.toml", PID: 4711, UID: os.Getuid(), Version: "v1",
+		Began: time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC),
+	}
+}
+
+func (f *fake) Snapshot() (supervisor.Snapshot, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.snapshot, !f.over
+}
+
+func (f *fake) Usage() map[supervisor.Run]Usage {
+	return map[supervisor.Run]Usage{1: {1, 64 << 20, 12.5}, 2: {3, 128 << 20, 99}, 4: {2, 8 << 20, 0.5}}
+}
+
+func (f *fake) Connections() map[supervisor.Run]Connections {
+	return map[supervisor.Run]Connections{4: {Busy: 3, Idle: 120, Queued: 1, Unused: 2}}
+}
+
+func (f *fake) Unready() map[supervisor.Run]string {
+	return map[supervisor.Run]string{1: "old news", 4: "the answer was 502"}
+}
+
+func (f *fake) Output() *recent.Shelf { return f.shelf }
+
+func (f *fake) Sinks() []Sink { return []Sink{{"stdout", 4096, 2, 80}, {`/var/log/a"b\c`, 7, 0, 0}} }
+
+func (f *fake) Shutdown() *report.Shutdown {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.shutdown
+}
+
+func (f *fake) Stop(cause string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.stopped = append(f.stopped, cause)
+}
+
+func (f *fake) Hurry(cause string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.hurried = append(f.hurried, cause)
+}
+
+// served is a server on a real socket.
+type served struct {
+	*Server
+	*fake
+	t      *testing.T
+	path   string
+	client *Client
+}
+
+// serve begins to serve a fake; the end of the test ends it.
+func serve(t *testing.T, f *fake, access Access) *served {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "run", "shop.sock")
+	l, err := OpenSocket(SocketOptions{Path: path, Others: len(access.Others) > 0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &served{
+		Server: NewServer(Options{System: f, Recorder: NewRecorder(5), Access: access, Complain: func(text string) { t.Log(text) }}),
+		fake:   f, t: t, path: path, client: NewClient(path),
+	}
+	s.Serve(l)
+	t.Cleanup(func() {
+		s.client.Close()
+		s.Server.Close(time.Second)
+		l.Remove()
+	})
+	return s
+}
+
+func serveOurs(t *testing.T, f *fake) *served { return serve(t, f, Access{Owner: uint32(os.Getuid())}) }
+
+// dial opens a bare connection.
+func (s *served) dial() net.Conn {
+	s.t.Helper()
+	conn, err := (&net.Dialer{}).DialContext(context.Background(), "unix", s.path)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// ask makes a bare request and gives the answer's status and body.
+func (s *served) ask(method, path, body string) (int, http.Header, string) {
+	s.t.Helper()
+	return request(s.t, "unix", s.path, method, "http://lastout"+path, "", body)
+}
+
+// report has the machine say something.
+func (s *served) report(r supervisor.Report) { s.Recorder.Report(r) }
+
+func within(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func fromJSON[T any](t *testing.T, text string) T {
+	t.Helper()
+	var v T
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
+		t.Fatalf("%v in %s", err, text)
+	}
+	return v
+}

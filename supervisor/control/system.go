@@ -1,0 +1,46 @@
+package control
+
+import (
+	"lastout/process/recent"
+	"lastout/supervisor"
+	"lastout/supervisor/report"
+)
+
+// System is the running tree, as far as the control plane looks at it and works on it. All methods may be called from any
+// goroutine; none waits for more than the loop to come to the end of a step.
+type System interface {
+	About() About
+
+	// Snapshot is the tree as it stands; false when the loop is over.
+	Snapshot() (supervisor.Snapshot, bool)
+
+	// Usage is what the trees of runs use, by run.
+	Usage() map[supervisor.Run]Usage
+
+	// Connections are those of each gateway's run that can be seen.
+	Connections() map[supervisor.Run]Connections
+
+	// Unready is what the readiness probes of the runs that are not ready saw last.
+	Unready() map[supervisor.Run]string
+
+	// Output is what the instances have written last, by their names; who is not on the shelf is not seen.
+	Output() *recent.Shelf
+
+	// Sinks are where output goes.
+	Sinks() []Sink
+
+	// Shutdown is the report of the shutdown that is under way, as far as it has come; nil: there is none.
+	Shutdown() *report.Shutdown
+
+	// Stop asks for an ordered shutdown, Hurry for one that is urgent from the begin. Cause is for people.
+	Stop(cause string)
+	Hurry(cause string)
+}
+
+// Sink is a place where output goes.
+type Sink struct {
+	Name         string // stdout, or a file's path
+	Bytes        uint64 // taken so far
+	DroppedLines uint64
+	DroppedBytes uint64
+}

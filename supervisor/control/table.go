@@ -1,0 +1,81 @@
+package control
+
+import (
+	"net/http"
+
+	"lastout/supervisor"
+	"lastout/supervisor/report"
+)
+
+// routes is the table.
+func routes() []*route {
+	return []*route{
+		{
+			method: http.MethodGet, path: "/v1/about", right: Look, summary: "Who answers",
+			answer: About{}, serve: (*Server).about,
+		},
+		{
+			method: http.MethodGet, path: "/v1/status", right: Look, summary: "The tree as it stands",
+			query: []parameter{
+				nameParameter, {name: "brief", kind: "boolean", doc: "leave out what the kernel has to be asked for"},
+			},
+			answer: Status{}, problems: []int{http.StatusNotFound}, serve: (*Server).status,
+		},
+		{
+			method: http.MethodGet, path: "/v1/events", right: Look, lines: true,
+			summary: "The last reports, as the journal has them, and with follow those that come",
+			query: []parameter{
+				{name: "follow", kind: "boolean", doc: "go on with what comes"},
+				{name: "tail", kind: "integer", doc: "begin with so many of the last; none: with all that are kept"},
+			},
+			answer: supervisor.Report{}, serve: (*Server).events,
+		},
+		{
+			method: http.MethodGet, path: "/v1/logs", right: Look, lines: true,
+			summary: "What instances have written last, and with follow what they write",
+			query: []parameter{
+				nameParameter,
+				{name: "follow", kind: "boolean", doc: "go on with what comes"},
+				{name: "tail", kind: "integer", doc: "begin with so many lines of each; none: with all that are kept"},
+				{name: "since", kind: "string", doc: "nothing older than this time (RFC 3339)"},
+			},
+			answer: Line{}, problems: []int{http.StatusNotFound, http.StatusConflict}, serve: (*Server).logs,
+		},
+		{
+			method: http.MethodGet, path: "/v1/wait", right: Look, summary: "Wait until processes are ready, or have left",
+			query: []parameter{
+				nameParameter,
+				{name: "for", kind: "string", words: []string{"ready", "stopped"}, doc: "what; none: ready"},
+				{name: "timeout_ms", kind: "integer", doc: "for how long, in milliseconds; none: as long as it takes"},
+			},
+			answer: Waited{}, problems: []int{http.StatusNotFound}, serve: (*Server).wait,
+		},
+		{
+			method: http.MethodGet, path: "/v1/report", right: Look,
+			summary: "The shutdown that is under way, as far as it has come",
+			answer:  report.Shutdown{}, problems: []int{http.StatusNotFound}, serve: (*Server).report,
+		},
+		{
+			method: http.MethodPost, path: "/v1/down", right: Operate, summary: "Shut the tree down, in order",
+			body: DownRequest{}, answer: Accepted{}, status: http.StatusAccepted, serve: (*Server).down,
+		},
+		{
+			method: http.MethodGet, path: "/v1/openapi.json", right: Look, summary: "This description",
+			answer: map[string]any{}, serve: (*Server).openAPI,
+		},
+		{
+			method: http.MethodGet, path: "/livez", right: Look, summary: "Whether lastout lives",
+			answer: "ok", problems: []int{http.StatusServiceUnavailable}, serve: (*Server).livez,
+		},
+		{
+			method: http.MethodGet, path: "/readyz", right: Look,
+			summary: "Whether everything essential is ready, and no shutdown has begun",
+			answer:  "ok", problems: []int{http.StatusServiceUnavailable}, serve: (*Server).readyz,
+		},
+		{
+			method: http.MethodGet, path: "/metrics", right: Look,
+			summary: "Metrics for Prometheus; as OpenMetrics where that is accepted",
+			answer:  "# TYPE lastout_up gauge", serve: (*Server).metrics,
+		},
+	}
+}
