@@ -117,7 +117,8 @@ func launchAs(t testing.TB, user *syscall.Credential, conf string, args ...strin
 	x.cmd.Dir = x.dir
 	x.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: user}
 	// The token is not named LASTOUT_*, for children would not inherit it then.
-	x.cmd.Env = append(os.Environ(), "TEST_TOKEN="+x.dir, "XDG_STATE_HOME="+filepath.Join(x.dir, "state"))
+	x.cmd.Env = append(os.Environ(), "TEST_TOKEN="+x.dir, "XDG_RUNTIME_DIR="+x.dir,
+		"XDG_STATE_HOME="+filepath.Join(x.dir, "state"))
 	x.cmd.ExtraFiles = []*os.File{w}
 	x.cmd.Stderr = &x.stderr
 	out, err := os.Create(filepath.Join(x.dir, "stdout"))

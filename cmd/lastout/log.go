@@ -13,6 +13,7 @@ import (
 	"lastout/process/output"
 	"lastout/supervisor"
 	"lastout/supervisor/config"
+	"lastout/supervisor/control"
 	"lastout/supervisor/report"
 )
 
@@ -116,13 +117,13 @@ func (l *logger) report(r supervisor.Report) {
 	ev.Msg(text)
 }
 
-// status prints the tree as it stands.
-func (l *logger) status(s supervisor.Snapshot) {
+// status prints the tree as it stands, within so many columns; 0: as many as it takes.
+func (l *logger) status(s control.Status, width int) {
 	if l.json {
 		l.Info().Interface("status", s).Msg("status")
 		return
 	}
-	l.lines(statusText(s))
+	l.lines(statusView{width: width, color: l.color}.text(&s, nil))
 }
 
 // shutdown prints the report of the shutdown. With a width above 0 it has a timeline.

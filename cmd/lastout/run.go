@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -31,6 +32,7 @@ func (p *program) runCommand() *cli.Command {
 			graceFlag("what the container or unit allows for the shutdown: shutdown.timeout stays below it"),
 			choiceFlag("log-level", "log.level, whatever the file says:", "", "debug", "info", "warn", "error"),
 			choiceFlag("log-format", "log.format, whatever the file says:", "", "auto", "text", "json"),
+			fileFlag("socket", "control.socket, whatever the file says: a path, or \"off\""),
 			noCgroupFlag(), byHandFlag(),
 		},
 		Action: p.run,
@@ -87,7 +89,7 @@ func (p *program) run(c *cli.Context) error {
 		program: p, config: cfg, reportFile: c.String("report"), stdout: stdout,
 		log: newLogger(stderr, cfg.Log, onTerminal(p.stderr)),
 	}
-	if err := r.open(c.String("journal"), c.Bool("no-cgroup")); err != nil {
+	if err := r.open(c); err != nil {
 		r.log.flush(lastWait)
 		return err
 	}
@@ -109,24 +111,34 @@ type runner struct {
 	journals   []*journalFile // the one that is asked for, and the one for `lastout report`
 	header     journal.Header
 	reportFile string
-	ending     []supervisor.Report // since the shutdown began
-	manager    *herald             // nil: no service manager started us
+	control    *controlPlane
+	manager    *herald // nil: no service manager started us
+
+	mu     sync.Mutex
+	ending []supervisor.Report // since the shutdown began
 }
 
 // open prepares everything that may fail.
-func (r *runner) open(journalPath string, noCgroup bool) error {
+func (r *runner) open(c *cli.Context) (err error) {
+	if r.control, err = r.openControl(c.String("socket")); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			r.control.remove()
+		}
+	}()
 	r.machine = supervisor.New(r.config.Graph, r.config.Specs, r.config.Options)
 	r.spawner = process.NewSpawner()
-	if journalPath != "" {
-		j, err := openJournal(journalPath)
+	if path := c.String("journal"); path != "" {
+		j, err := openJournal(path)
 		if err != nil {
 			return err
 		}
 		r.journals = append(r.journals, j)
 	}
-	var err error
 	r.host, err = engine.NewHost(engine.HostOptions{
-		Config: r.config, Spawner: r.spawner, NoCgroup: noCgroup,
+		Config: r.config, Spawner: r.spawner, NoCgroup: c.Bool("no-cgroup"),
 		Stdout: r.stdout, Color: onTerminal(r.program.stdout), Inherit: [2]*os.File{r.program.stdout, r.program.stderr},
 		Say: r.say,
 	})
@@ -141,6 +153,7 @@ func (r *runner) live() {
 	for _, w := range r.config.Warnings {
 		r.log.warn(w.String())
 	}
+	r.control.serve()
 	go func() {
 		go r.manager.watch(r.host.Alive)
 		r.beginJournals() // at the last moment, for their clock and the engine's begin at the same instant
@@ -168,6 +181,9 @@ func (r *runner) say(said supervisor.Report) {
 	for _, j := range r.journals {
 		j.report(said)
 	}
+	r.control.recorder.Report(said)
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if len(r.ending) > 0 || said.Kind == supervisor.KindPhase && said.Phase != supervisor.Up {
 		if len(r.ending) == 0 {
 			for _, j := range r.journals {
@@ -179,8 +195,21 @@ func (r *runner) say(said supervisor.Report) {
 	r.log.report(said)
 }
 
+// reports are those of the shutdown, so far.
+func (r *runner) reports() []supervisor.Report {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.ending[:len(r.ending):len(r.ending)]
+}
+
 // finish tells how it ended, and gives back what is held.
 func (r *runner) finish() {
+	answered := make(chan struct{})
+	go func() {
+		r.control.close()
+		close(answered)
+	}()
+	defer func() { <-answered }()
 	if err := r.host.Close(); err != nil {
 		r.log.debug("cannot tidy up: " + err.Error())
 	}
@@ -190,7 +219,7 @@ func (r *runner) finish() {
 		}
 	}
 	r.manager.close()
-	shutdown := report.New(r.ending, treeOf(r.header))
+	shutdown := report.New(r.reports(), treeOf(r.header))
 	r.log.shutdown(shutdown, width(r.program.stderr))
 	if r.reportFile == "" {
 		return

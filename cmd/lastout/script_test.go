@@ -43,7 +43,7 @@ var update = flag.Bool("update", false, "write what scripts compare with anew")
 //	span FILE A B MIN MAX      so long it is from the line A to the line B
 //	precede FILE REGEXP...     no line of one comes before one of the former, in the file
 //	pause                      longer than two presses of a key may be apart to count as one
-//	fetch FILE                 get the page that the gateway whose output this is serves
+//	fetch FILE [PATH CODE]     get a page of the server whose output this is; it must have that code, 200
 //	empty DIR                  no file is in it, or it is not there
 //	manager FILE               be the service manager of those that are started next: what it is told goes to the file
 //	manager -deaf              the same of one that reads nothing, with a queue that is full
@@ -54,7 +54,11 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			// The race detector makes each program sleep for a second at its end, unless it is told not to.
 			env.Vars = append(env.Vars, "TEST_TOKEN="+env.WorkDir, "EXAMPLE="+abs(t, "../../config.example.toml"),
-				"GORACE=atexit_sleep_ms=0", "XDG_STATE_HOME="+filepath.Join(env.WorkDir, ".state"))
+				"GORACE=atexit_sleep_ms=0", "XDG_STATE_HOME="+filepath.Join(env.WorkDir, ".state"),
+				"XDG_RUNTIME_DIR="+filepath.Join(env.WorkDir, ".run"))
+			if err := os.Mkdir(filepath.Join(env.WorkDir, ".run"), 0o700); err != nil {
+				return err
+			}
 			env.Values["lives"] = map[string]*life{}
 			address, release, err := demo.Reserve()
 			if err != nil {
@@ -183,7 +187,7 @@ func clear(l *life, pipe *os.File) {
 func environ(ts *testscript.TestScript) []string {
 	var env []string
 	for _, name := range []string{
-		"PATH", "HOME", "WORK", "TMPDIR", "TEST_TOKEN", "GORACE", "DEMO_PORT", "DEMO_NAME", "XDG_STATE_HOME",
+		"PATH", "HOME", "WORK", "TMPDIR", "TEST_TOKEN", "GORACE", "DEMO_PORT", "DEMO_NAME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR",
 		"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID",
 	} {
 		if value := ts.Getenv(name); value != "" {
@@ -415,16 +419,19 @@ func precede(ts *testscript.TestScript, neg bool, args []string) {
 func pause(*testscript.TestScript, bool, []string) { <-time.After(300 * time.Millisecond) }
 
 func fetch(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: fetch FILE")
+	if neg || len(args) != 1 && len(args) != 3 {
+		ts.Fatalf("usage: fetch FILE [PATH CODE]")
 	}
-	url := regexp.MustCompile(`http://\S+`).FindString(ts.ReadFile(args[0]))
+	url, code := regexp.MustCompile(`http://\S+`).FindString(ts.ReadFile(args[0])), "200"
+	if len(args) == 3 {
+		url, code = url+args[1], args[2]
+	}
 	client := &http.Client{Timeout: hangs}
 	resp, err := client.Get(url)
 	ts.Check(err)
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		ts.Fatalf("%s answers %s", url, resp.Status)
+	if strconv.Itoa(resp.StatusCode) != code {
+		ts.Fatalf("%s answers %s, want %s", url, resp.Status, code)
 	}
 	client.CloseIdleConnections()
 }
@@ -470,7 +477,7 @@ func nobody(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) > 0 {
 		ts.Fatalf("usage: nobody")
 	}
-	token := []byte("TEST_TOKEN=" + ts.Getenv("TEST_TOKEN"))
+	token := []byte("TEST_TOKEN=" + ts.Getenv("TEST_TOKEN") + "\x00") // whole: one script's folder may begin like another's
 	files, _ := filepath.Glob("/proc/[0-9]*/environ")
 	for _, file := range files {
 		text, err := os.ReadFile(file)

@@ -3,8 +3,10 @@ package main
 import (
 	"os"
 	"syscall"
+	"time"
 
 	"lastout/process/signame"
+	"lastout/supervisor/control"
 )
 
 // listen turns signals into what they mean. Who sent one is not known here.
@@ -33,7 +35,7 @@ func (r *runner) take(sig syscall.Signal, pid1 bool) {
 		r.log.info("SIGUSR2: log files are opened anew")
 	case sig == syscall.SIGUSR1 && !pid1:
 		if s, ok := r.host.Snapshot(); ok {
-			r.log.status(s)
+			r.log.status(control.StatusOf(s, r.control.About(), time.Now()), width(r.program.stderr))
 		}
 	default:
 		r.host.Stop(name)

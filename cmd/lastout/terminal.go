@@ -37,3 +37,12 @@ func windowSize(f *os.File) (*unix.Winsize, error) {
 	}
 	return size, failed
 }
+
+// height is how many lines a terminal has; 0 for anything else.
+func height(f *os.File) int {
+	size, err := windowSize(f)
+	if err != nil {
+		return 0
+	}
+	return int(size.Row)
+}

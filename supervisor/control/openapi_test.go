@@ -158,7 +158,7 @@ func richFake() *fake {
 		{At: 4, Kind: supervisor.KindGone, Process: "db", Instance: "db", Run: 1},
 		{At: 5, Kind: supervisor.KindFinish, Outcome: &supervisor.Outcome{Code: 3, Killed: []string{"db"}}},
 	}
-	f.shutdown = report.New(reports)
+	f.shutdown = report.New(reports, report.Tree{})
 	f.shelf.Of("db").Add(time.Now(), []byte("hello\n"))
 	return f
 }

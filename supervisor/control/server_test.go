@@ -129,7 +129,9 @@ func TestReport(t *testing.T) {
 	if status, _, text := s.ask("GET", "/v1/report", ""); status != http.StatusNotFound {
 		t.Errorf("without a shutdown: %d %s", status, text)
 	}
-	s.shutdown = report.New([]supervisor.Report{{At: 5, Kind: supervisor.KindPhase, Phase: supervisor.Announcing, Cause: "SIGTERM"}})
+	s.shutdown = report.New([]supervisor.Report{
+		{At: 5, Kind: supervisor.KindPhase, Phase: supervisor.Announcing, Cause: "SIGTERM"},
+	}, report.Tree{})
 	status, _, text := s.ask("GET", "/v1/report", "")
 	if got := fromJSON[report.Shutdown](t, text); status != http.StatusOK || got.Cause != "SIGTERM" {
 		t.Errorf("got %d %s", status, text)

@@ -80,7 +80,7 @@ func start(t Tree, dir string, byHand bool) (*tree, error) {
 	defer w.Close()
 	// The journal comes through a pipe, so that nobody has to look for new lines in a file.
 	args := append([]string{
-		"run", "--journal", "/proc/self/fd/3", "--report", filepath.Join(dir, reportFile), "--state", "off",
+		"run", "--journal", "/proc/self/fd/3", "--report", filepath.Join(dir, reportFile), "--state", "off", "--socket", "off",
 	}, t.Args...)
 	if byHand {
 		args = append(args, "--by-hand")
