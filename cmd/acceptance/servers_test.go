@@ -239,6 +239,7 @@ type departure struct {
 	}
 	Exit   *struct{ Code, Signal int }
 	Killed *struct{ Cause string }
+	Left   *int64
 	State  string
 }
 

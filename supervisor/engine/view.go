@@ -61,11 +61,12 @@ type view struct {
 
 	named  bool // the places are those of the configuration
 	where  places
-	inner  places          // listeners that it is the client of itself; not among the others
-	unix   []string        // its unix listeners, for people
-	unseen bool            // something of it cannot be seen
-	known  map[uint32]bool // all listening sockets of the last look, of anybody
-	ours   map[uint32]bool // those of the tree, as far as it was looked into
+	inner  places                        // listeners that it is the client of itself; not among the others
+	unix   []string                      // its unix listeners, for people
+	unseen bool                          // something of it cannot be seen
+	told   map[sockdiag.ProblemKind]bool // what of that was said; by which processes it is seen changes
+	known  map[uint32]bool               // all listening sockets of the last look, of anybody
+	ours   map[uint32]bool               // those of the tree, as far as it was looked into
 
 	refusal string // why it is not known of some connections who spoke last; they are taken for busy for a while
 
@@ -76,6 +77,7 @@ type view struct {
 
 func newView(ports []int) view {
 	v := view{where: newPlaces(), inner: newPlaces(), named: len(ports) > 0, holding: map[uint64]bool{}}
+	v.told = map[sockdiag.ProblemKind]bool{}
 	for _, port := range ports {
 		v.where.whole[uint16(port)] = true
 	}
@@ -158,7 +160,8 @@ func (v *view) find(pids []int) []string {
 	}
 	var said []string
 	for _, p := range problems {
-		if !v.named {
+		if !v.named && !v.told[p.Kind] {
+			v.told[p.Kind] = true
 			said = append(said, p.String())
 		}
 	}
