@@ -367,10 +367,12 @@ func ended(conn *net.TCPConn) bool {
 	if err != nil {
 		return true
 	}
+	idle := false
 	err = raw.Control(func(fd uintptr) {
-		_, _, err = unix.Recvfrom(int(fd), make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		_, _, err := unix.Recvfrom(int(fd), make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		idle = errors.Is(err, unix.EAGAIN)
 	})
-	return !errors.Is(err, unix.EAGAIN)
+	return err != nil || !idle
 }
 
 // acked is how many bytes the server's kernel has taken.
@@ -425,7 +427,14 @@ func (c *traffic) String() string {
 	for _, r := range c.of(lost) {
 		why[r.why]++
 	}
-	return fmt.Sprintf("%d answered, %d refused, %d lost %v", len(c.of(answered)), len(c.of(refused)), len(c.of(lost)), why)
+	kept := 0
+	for _, r := range c.of(answered) {
+		if r.kept {
+			kept++
+		}
+	}
+	return fmt.Sprintf("%d answered (%d on kept connections), %d refused, %d lost %v", len(c.of(answered)), kept,
+		len(c.of(refused)), len(c.of(lost)), why)
 }
 
 // preconnect opens a connection that never carries a byte, and keeps it until nobody is there any more.
