@@ -133,15 +133,16 @@ func byPeer(list []supervisor.Connection) []supervisor.Connection {
 	return list
 }
 
-// hearOut hears of all connections that were in hand at the last look and are there no more.
+// hearOut hears of all connections that were in hand once and are there no more.
 func (d *drainer) hearOut(there []sockdiag.Sample, now time.Time) {
-	left := maps.Clone(d.view.holding)
+	left := d.view.vanished
+	maps.Copy(left, d.view.holding)
 	for i := range there {
 		delete(left, there[i].Cookie)
 	}
 	told := d.orders.Load().told
 	for {
-		d.listen(told, now, func(cookie uint64) { delete(left, cookie) })
+		d.listen(told, now)
 		rest := hearBound - time.Since(now)
 		if len(left) == 0 || rest <= 0 || d.hearing.endings == nil {
 			return

@@ -196,7 +196,7 @@ func (d *drainer) work(o orders, now time.Time) time.Duration {
 		if sight, err := d.view.look(d.pids); err == nil {
 			d.endThese(sight.preconnects) // it would wait for them
 		}
-		d.listen(o.told, now, func(uint64) {})
+		d.listen(o.told, now)
 		return longLook
 	}
 	if !o.shut && o.look == forNothing {
@@ -204,7 +204,7 @@ func (d *drainer) work(o orders, now time.Time) time.Duration {
 	}
 	d.door.held.held = o.held
 	d.find(o)
-	d.listen(o.told, now, func(uint64) {})
+	d.listen(o.told, now)
 	if o.shut && !d.answered {
 		if next := d.shut(now); !d.answered {
 			return next
@@ -262,8 +262,8 @@ func (d *drainer) say(words []string) {
 }
 
 // listen hears of connections that have ended.
-func (d *drainer) listen(told bool, now time.Time, heard func(cookie uint64)) {
-	if err := d.hearing.listen(d.view.where, told, now, heard); err != nil {
+func (d *drainer) listen(told bool, now time.Time) {
+	if err := d.hearing.listen(d.view.where, told, now, d.view.heard); err != nil {
 		d.say([]string{err.Error()})
 	}
 }

@@ -70,14 +70,15 @@ type view struct {
 
 	refusal string // why it is not known of some connections who spoke last; they are taken for busy for a while
 
-	buf     []sockdiag.Sample
-	holding map[uint64]bool // connections that held at the last look, by cookie
-	ended   time.Time       // when one of those was last seen to be gone
+	buf      []sockdiag.Sample
+	holding  map[uint64]bool // connections that held at the last look, by cookie
+	vanished map[uint64]bool // those that held and were gone at the next look, until the kernel tells of their end
+	ended    time.Time       // when one of those was last seen to be gone
 }
 
 func newView(ports []int) view {
 	v := view{where: newPlaces(), inner: newPlaces(), named: len(ports) > 0, holding: map[uint64]bool{}}
-	v.told = map[sockdiag.ProblemKind]bool{}
+	v.told, v.vanished = map[sockdiag.ProblemKind]bool{}, map[uint64]bool{}
 	for _, port := range ports {
 		v.where.whole[uint16(port)] = true
 	}
@@ -259,14 +260,23 @@ func (v *view) look(pids func() []int) (*sight, error) {
 			delete(v.holding, samples[i].Cookie)
 		}
 	}
-	if len(v.holding) > 0 { // it is gone, and leaves no trace of its last activity
-		v.ended = time.Now()
+	for cookie := range v.holding { // it is gone, and leaves no trace of its last activity
+		v.ended, v.vanished[cookie] = time.Now(), true
 	}
 	v.holding = holding
 	if !v.ended.IsZero() {
 		s.quiet = min(s.quiet, time.Since(v.ended))
 	}
 	return s, nil
+}
+
+// heard takes the kernel's word that a connection has ended.
+func (v *view) heard(cookie uint64) {
+	if v.holding[cookie] {
+		v.ended = time.Now()
+	}
+	delete(v.holding, cookie)
+	delete(v.vanished, cookie)
 }
 
 // samples are the connections of the tree that are in some states.
