@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lastout/process"
+	"lastout/process/held"
 	"lastout/process/output"
 	"lastout/supervisor"
 	"lastout/supervisor/config"
@@ -137,10 +138,14 @@ func (r *runner) open(c *cli.Context) (err error) {
 		}
 		r.journals = append(r.journals, j)
 	}
+	given, err := held.FromManager(os.Environ())
+	if err != nil {
+		r.log.warn(err.Error())
+	}
 	r.host, err = engine.NewHost(engine.HostOptions{
 		Config: r.config, Spawner: r.spawner, NoCgroup: c.Bool("no-cgroup"),
 		Stdout: r.stdout, Color: onTerminal(r.program.stdout), Inherit: [2]*os.File{r.program.stdout, r.program.stderr},
-		Say: r.say,
+		Say: r.say, Given: given,
 	})
 	return err
 }
@@ -150,6 +155,9 @@ func (r *runner) open(c *cli.Context) (err error) {
 func (r *runner) live() {
 	r.log.begin(r.config)
 	r.log.trees(r.host.Capabilities())
+	for _, text := range r.host.Held() {
+		r.log.info(text)
+	}
 	for _, w := range r.config.Warnings {
 		r.log.warn(w.String())
 	}

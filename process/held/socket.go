@@ -25,9 +25,8 @@ type Socket struct {
 	Address Address
 	File    *os.File // what is handed on; it stays the Socket's
 
-	foreign bool  // somebody else opened it, and keeps it
-	file    inode // of the unix socket's file; zero: there is none, or it is not ours
-	hidden  bool
+	file   inode // of the unix socket's file; zero: there is none, or it is not ours
+	hidden bool
 }
 
 // Open binds a socket and lets it listen.
@@ -145,9 +144,6 @@ func (s *Socket) dress(fd, domain int, o Options) error {
 	}
 	return nil
 }
-
-// Foreign says whether somebody else opened it, and has it still when we have closed it.
-func (s *Socket) Foreign() bool { return s.foreign }
 
 // Close closes the socket, and removes its file where that is ours.
 func (s *Socket) Close() error {

@@ -133,8 +133,8 @@ func (s *Socket) Hide() error {
 	if !s.ours(s.Address.Path) {
 		return fmt.Errorf("cannot turn new connections away from %s: %w", s.Address, ErrNoFile)
 	}
-	if err := os.Rename(s.Address.Path, s.aside()); err != nil {
-		return fmt.Errorf("cannot turn new connections away from %s: %w", s.Address, reason(err))
+	if err := move(s.Address.Path, s.aside()); err != nil {
+		return fmt.Errorf("cannot turn new connections away from %s: %w", s.Address, err)
 	}
 	s.hidden = true
 	if _, err := os.Lstat(s.Address.Path); !errors.Is(err, os.ErrNotExist) {
@@ -148,15 +148,16 @@ func (s *Socket) Show() error {
 	if !s.hidden {
 		return nil
 	}
-	// A file that somebody else made there meanwhile is his: link(2) replaces nothing.
-	if err := os.Link(s.aside(), s.Address.Path); err != nil {
-		return fmt.Errorf("cannot let new connections in at %s again: %w", s.Address, reason(err))
+	if err := move(s.aside(), s.Address.Path); err != nil {
+		return fmt.Errorf("cannot let new connections in at %s again: %w", s.Address, err)
 	}
 	s.hidden = false
-	if err := os.Remove(s.aside()); err != nil {
-		return fmt.Errorf("new connections are let in at %s again, but %s stays: %w", s.Address, s.aside(), reason(err))
-	}
 	return nil
+}
+
+// move gives a file another name, and takes that of nobody.
+func move(from, to string) error {
+	return unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
 }
 
 // Hidden says whether clients are turned away from a unix socket.
@@ -194,12 +195,4 @@ func bare(err error) error {
 		return path.Err
 	}
 	return err
-}
-
-func reason(err error) error {
-	var link *os.LinkError
-	if errors.As(err, &link) {
-		return link.Err
-	}
-	return bare(err)
 }

@@ -18,18 +18,22 @@ import (
 // the last of them has left.
 type holding struct {
 	*held.Socket
-	name  string // of its table
-	index int    // of its table, in the configuration
+	name  string      // of its table
+	index int         // of its table, in the configuration
+	given *held.Given // of a service manager, which keeps it; nil: lastout's own
 
 	shut   atomic.Bool // the loop wants new connections turned away
 	closed bool        // of the loop: nobody will be handed it any more
 
 	mu   sync.Mutex        // held by whoever shuts, opens or closes it, which takes time
+	over bool              // it is closed
 	door *quiesce.Listener // nil: it takes no connections
 }
 
-// openHoldings opens the sockets that somebody is handed. Where one cannot be had, none is.
-func openHoldings(c *config.Config) ([]*holding, error) {
+// openHoldings opens the sockets that somebody is handed, or takes those that a service manager has opened for them.
+// Where one cannot be had, none is.
+func openHoldings(c *config.Config, given []*held.Given) ([]*holding, error) {
+	found := matchGiven(c.Sockets, given)
 	var all []*holding
 	for i := range c.Sockets {
 		s := &c.Sockets[i]
@@ -39,7 +43,7 @@ func openHoldings(c *config.Config) ([]*holding, error) {
 			continue
 		}
 		for _, a := range s.Listen {
-			x, err := openHolding(s, i, a)
+			x, err := openHolding(s, i, a, found[wanted{i, a}])
 			if err != nil {
 				for _, other := range all {
 					other.close()
@@ -52,12 +56,18 @@ func openHoldings(c *config.Config) ([]*holding, error) {
 	return all, nil
 }
 
-func openHolding(s *config.Socket, index int, a held.Address) (*holding, error) {
-	socket, err := held.Open(a, s.Options)
+func openHolding(s *config.Socket, index int, a held.Address, given *held.Given) (*holding, error) {
+	var socket *held.Socket
+	var err error
+	if given != nil {
+		socket, err = given.Take(s.Options)
+	} else {
+		socket, err = held.Open(a, s.Options)
+	}
 	if err != nil {
 		return nil, err
 	}
-	x := &holding{Socket: socket, name: s.Name, index: index}
+	x := &holding{Socket: socket, name: s.Name, index: index, given: given}
 	if a.Network == held.UDP {
 		return x, nil
 	}
@@ -66,6 +76,46 @@ func openHolding(s *config.Socket, index int, a held.Address) (*holding, error) 
 		return nil, err
 	}
 	return x, nil
+}
+
+// wanted is one address of a configured socket.
+type wanted struct {
+	index int
+	at    held.Address
+}
+
+// matchGiven finds which of the sockets that a service manager has opened stand for which configured ones: first by
+// their address, then, in order, by the name that the service manager has for them.
+func matchGiven(sockets []config.Socket, given []*held.Given) map[wanted]*held.Given {
+	found := map[wanted]*held.Given{}
+	taken := map[*held.Given]bool{}
+	match := func(fits func(s *config.Socket, a held.Address, g *held.Given) bool) {
+		for i := range sockets {
+			for _, a := range sockets[i].Listen {
+				for _, g := range given {
+					if w := (wanted{i, a}); found[w] == nil && !taken[g] && fits(&sockets[i], a, g) {
+						found[w], taken[g] = g, true
+					}
+				}
+			}
+		}
+	}
+	match(func(_ *config.Socket, a held.Address, g *held.Given) bool { return a == g.Address })
+	match(func(s *config.Socket, a held.Address, g *held.Given) bool {
+		return s.Name == g.Name && a.Network == g.Address.Network
+	})
+	return found
+}
+
+// dropGiven closes what of the service manager's sockets nobody takes, and says so.
+func (h *Host) dropGiven(given []*held.Given) {
+	for _, g := range given {
+		if !slices.ContainsFunc(h.holdings, func(x *holding) bool { return x.given == g }) {
+			g.Close()
+			h.unwanted = append(h.unwanted, fmt.Sprintf("the service manager's socket %s is closed: no [socket.NAME] that "+
+				"somebody is handed has its name or its address", g))
+		}
+	}
 }
 
 // String names it for people.
@@ -86,8 +136,8 @@ func (x *holding) turnAway(ways []quiesce.Way) (how string, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	switch {
-	case !x.shut.Load() || x.door == nil:
-		return "", nil // it was let in again meanwhile
+	case !x.shut.Load() || x.over || x.door == nil:
+		return "", nil // it was let in again meanwhile, or it is closed
 	case x.hides():
 		if err := x.Hide(); err != nil {
 			return "", err
@@ -102,7 +152,7 @@ func (x *holding) turnAway(ways []quiesce.Way) (how string, err error) {
 func (x *holding) letIn() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.shut.Load() {
+	if x.shut.Load() || x.over {
 		return nil
 	}
 	return x.open()
@@ -120,8 +170,9 @@ func (x *holding) open() error {
 func (x *holding) close() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.over = true
 	var err error
-	if x.Foreign() {
+	if x.given != nil {
 		err = x.open()
 	}
 	if x.door != nil {
@@ -138,9 +189,13 @@ func (x *holding) close() error {
 func (h *Host) Held() []string {
 	var all []string
 	for _, x := range h.holdings {
-		all = append(all, fmt.Sprintf("holds %s (socket %q)", x, x.name))
+		from := ""
+		if x.given != nil {
+			from = ", the service manager's"
+		}
+		all = append(all, fmt.Sprintf("holds %s (socket %q%s)", x, x.name, from))
 	}
-	return all
+	return append(all, h.unwanted...)
 }
 
 // handedTo are the sockets that a process is handed, in the order of its descriptors.

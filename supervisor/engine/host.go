@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"lastout/process"
+	"lastout/process/held"
 	"lastout/process/output"
 	"lastout/supervisor"
 	"lastout/supervisor/config"
@@ -21,6 +22,9 @@ type HostOptions struct {
 
 	Stdout *output.Sink // takes the prefixed output of the children
 	Color  bool         // Stdout is a terminal: prefixes are coloured and aligned
+
+	// Given are the sockets that a service manager opened. Those that stand for no configured one are closed.
+	Given []*held.Given
 
 	// Inherit are the descriptors that a child with log mode "inherit" gets: our own stdout and stderr.
 	Inherit [2]*os.File
@@ -49,6 +53,7 @@ type Host struct {
 	finish context.CancelFunc
 
 	holdings []*holding
+	unwanted []string        // what of the service manager's sockets nobody takes
 	drainers sync.WaitGroup  // their goroutines
 	where    places          // where runs that drained, and are gone, had listened
 	noted    map[string]bool // what was said once and for all
@@ -66,7 +71,7 @@ func NewHost(o HostOptions) (*Host, error) {
 		children: map[uint64]*child{}, runs: map[supervisor.Run]*child{},
 		where: newPlaces(), noted: map[string]bool{},
 	}
-	if h.holdings, err = openHoldings(o.Config); err != nil {
+	if h.holdings, err = openHoldings(o.Config, o.Given); err != nil {
 		outputs.close()
 		return nil, err
 	}
@@ -78,6 +83,7 @@ func NewHost(o HostOptions) (*Host, error) {
 		}
 		return nil, fmt.Errorf("cannot watch over children: %w", err)
 	}
+	h.dropGiven(o.Given)
 	h.alive, h.finish = context.WithCancel(context.Background())
 	outputs.onError(func(err error) { h.onLoop(func() { h.note(err.Error()) }) })
 	return h, nil

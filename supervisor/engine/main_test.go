@@ -98,6 +98,7 @@ var helpers = map[string]func(args []string) int{
 	},
 
 	"gateway": gatewayHelper,
+	"held":    heldHelper,
 	"nginx":   nginxHelper,
 
 	// flood LINES waits for TERM, writes so many lines, and ends.

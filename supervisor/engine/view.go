@@ -59,14 +59,15 @@ type view struct {
 	diag  *sockdiag.Diag // opened at the first look
 	judge *sockdiag.Judge
 
-	named  bool // the places are those of the configuration
-	where  places
-	inner  places                        // listeners that it is the client of itself; not among the others
-	unix   []string                      // its unix listeners, for people
-	unseen bool                          // something of it cannot be seen
-	told   map[sockdiag.ProblemKind]bool // what of that was said; by which processes it is seen changes
-	known  map[uint32]bool               // all listening sockets of the last look, of anybody
-	ours   map[uint32]bool               // those of the tree, as far as it was looked into
+	named    bool // the places are those of the configuration
+	where    places
+	inner    places                        // listeners that it is the client of itself; not among the others
+	unix     []string                      // its unix listeners, for people
+	unixHeld bool                          // it has unix sockets that lastout holds
+	unseen   bool                          // something of it cannot be seen
+	told     map[sockdiag.ProblemKind]bool // what of that was said; by which processes it is seen changes
+	known    map[uint32]bool               // all listening sockets of the last look, of anybody
+	ours     map[uint32]bool               // those of the tree, as far as it was looked into
 
 	refusal string // why it is not known of some connections who spoke last; they are taken for busy for a while
 
@@ -89,6 +90,7 @@ func newView(ports []int) view {
 // into.
 func (v *view) hold(holdings []*holding) {
 	for _, x := range holdings {
+		v.unixHeld = v.unixHeld || x.hides()
 		if at, ok := x.port(); ok && !v.named {
 			v.where.add(at)
 		}
@@ -197,17 +199,19 @@ func (v *view) light() light {
 
 // queued counts who waits in the accept queues of the given sockets, and young handshakes on all ports of the tree.
 func (v *view) queued(inodes map[uint32]bool) (int, error) {
-	if err := v.open(); err != nil || v.blind() {
+	if err := v.open(); err != nil {
 		return 0, err
 	}
-	var err error
+	n, err := v.queuedUnix(inodes)
+	if err != nil || v.blind() {
+		return n, err
+	}
 	q := sockdiag.Query{
 		Ports: v.where.ports(), States: sockdiag.Of(sockdiag.Listening, sockdiag.SynRecv), NoInfo: true,
 	}
 	if v.buf, err = v.diag.List(q, v.buf); err != nil {
-		return 0, err
+		return n, err
 	}
-	n := 0
 	for i := range v.buf {
 		s := &v.buf[i]
 		switch {
@@ -218,6 +222,19 @@ func (v *view) queued(inodes map[uint32]bool) (int, error) {
 		}
 	}
 	return n, nil
+}
+
+// queuedUnix counts who waits in the queues of unix sockets that new connections are turned away from.
+func (v *view) queuedUnix(inodes map[uint32]bool) (n int, err error) {
+	if !v.unixHeld {
+		return 0, nil
+	}
+	err = v.diag.Unix(sockdiag.Of(sockdiag.Listening), func(u *sockdiag.UnixSample) {
+		if inodes[u.Inode] {
+			n += int(u.Unread)
+		}
+	})
+	return n, err
 }
 
 // sight is one look at the connections.
