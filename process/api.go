@@ -3,6 +3,8 @@ package process
 import (
 	"os"
 	"syscall"
+
+	"lastout/process/shim"
 )
 
 // Spec is one child to start.
@@ -17,6 +19,9 @@ type Spec struct {
 
 	// OwnPID names variables that tell the program its own pid, such as LISTEN_PID of sd_listen_fds(3). They cost a shim.
 	OwnPID []string
+
+	// Around is what it finds around it beside all that. It costs a shim too.
+	Around *shim.Circumstances
 }
 
 // Event is what the reaper saw. The set is closed; for one run they come as Started, Exited, Empty.

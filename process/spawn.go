@@ -118,12 +118,12 @@ func explain(err error, s Spec, path string) error {
 	why := error(no)
 	var before *betweenError
 	switch {
+	case errors.As(err, &before):
+		return fmt.Errorf("exec %s: %w", s.Argv[0], before)
 	case no == syscall.EAGAIN:
 		return fmt.Errorf("fork: %w (too many processes or threads)", no)
 	case no == syscall.ENOMEM:
 		return fmt.Errorf("fork: %w", no)
-	case errors.As(err, &before):
-		return fmt.Errorf("exec %s: %w", s.Argv[0], before)
 	}
 	switch no {
 	case syscall.ENOENT, syscall.EACCES, syscall.ENOTDIR, syscall.ELOOP:

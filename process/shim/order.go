@@ -14,6 +14,7 @@ type Order struct {
 	Argv   []string //
 	Env    []string // whole
 	OwnPID []string // names of variables that are set to the program's own pid, each in place of one in Env
+	Around *Circumstances
 }
 
 // The words that an order is written in: each stands before a value, and "\x00", which no value has, behind it.
@@ -37,12 +38,13 @@ func (o *Order) String() string {
 	write(wordArg, o.Argv...)
 	write(wordEnv, o.Env...)
 	write(wordOwnPID, o.OwnPID...)
+	o.Around.words(write)
 	return b.String()
 }
 
 // parse is the other way round. An order with a word that is not known is none: it was written by another version.
 func parse(text string) (*Order, bool) {
-	o := &Order{}
+	o := &Order{Around: &Circumstances{}}
 	for text != "" {
 		item, rest, ok := strings.Cut(text, "\x00")
 		if !ok {
@@ -60,7 +62,9 @@ func parse(text string) (*Order, bool) {
 		case wordOwnPID:
 			o.OwnPID = append(o.OwnPID, value)
 		default:
-			return nil, false
+			if !o.Around.read(word+"=", value) {
+				return nil, false
+			}
 		}
 	}
 	return o, true

@@ -29,6 +29,10 @@ func be(at int) {
 	if o, ok := parse(text); err == nil && ok {
 		step, err = "", o.do()
 	}
+	var before *Error
+	if errors.As(err, &before) {
+		step = before.Step
+	}
 	var no syscall.Errno
 	if !errors.As(err, &no) {
 		no = syscall.EINVAL
@@ -48,6 +52,9 @@ func (o *Order) do() error {
 	env := o.Env
 	if len(o.OwnPID) > 0 {
 		env = withOwnPID(env, o.OwnPID)
+	}
+	if err := o.Around.become(); err != nil {
+		return err
 	}
 	// Exec puts the soft limit of open files back that Go raised for itself.
 	return syscall.Exec(o.Path, o.Argv, env)
