@@ -87,10 +87,17 @@ func abs(t *testing.T, path string) string {
 	return full
 }
 
-// condition knows [pidns]: PID namespaces can be made here. Where the environment is known to be complete, a script is
-// not skipped in silence.
+// condition knows [pidns]: PID namespaces can be made here; and [root]. Where the environment is known to be complete, a
+// script is not skipped in silence.
 func condition(cond string) (bool, error) {
-	if cond != "pidns" {
+	switch cond {
+	case "root":
+		if os.Geteuid() != 0 && os.Getenv("LASTOUT_CI") == "1" {
+			return false, errors.New("not root")
+		}
+		return os.Geteuid() == 0, nil
+	case "pidns":
+	default:
 		return false, fmt.Errorf("unknown condition %q", cond)
 	}
 	out, err := exec.Command("unshare", "-pf", "--mount-proc", "true").CombinedOutput()

@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"os"
+
+	"lastout/process/shim"
 )
 
 // builder makes the commands of one instance, or those of the whole tree.
@@ -12,6 +14,8 @@ type builder struct {
 	scope scope
 	env   []string
 	dir   string // absolute
+
+	around *shim.Circumstances
 }
 
 func (b *builder) fault(at *place, format string, args ...any) {
@@ -77,7 +81,7 @@ func (b *builder) command(at *place, items []text, name string) Command {
 		}
 		argv[0] = path
 	}
-	return Command{Argv: argv, Dir: b.dir, Env: b.env, Line: at.line}
+	return Command{Argv: argv, Dir: b.dir, Env: b.env, Line: at.line, Around: b.around}
 }
 
 // shell hands a command line to the shell as it is written: the shell expands it.
@@ -86,7 +90,7 @@ func (b *builder) shell(t *table, name string) Command {
 	if line == "" {
 		b.fault(t.place("shell"), "%s: it is empty", name)
 	}
-	return Command{Argv: []string{"/bin/sh", "-c", line}, Dir: b.dir, Env: b.env, Line: t.place("shell").line}
+	return Command{Argv: []string{"/bin/sh", "-c", line}, Dir: b.dir, Env: b.env, Line: t.place("shell").line, Around: b.around}
 }
 
 // cwd is the directory the instance runs in.

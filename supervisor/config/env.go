@@ -117,9 +117,9 @@ func (l *loader) readDotenv(path string) dotenv {
 	return read
 }
 
-// environ builds an instance's environment: inherited < files < env < ours. A string may name the variables of the
+// environ builds an instance's environment: inherited < who it runs as < files < env < ours. A string may name the variables of the
 // layers below its own, and those of lastout itself even where the child does not inherit them.
-func (b *builder) environ(p *process) *environment {
+func (b *builder) environ(p *process, who *account) *environment {
 	env := newEnvironment(b.l.inherited)
 	if p.t.flag("clear_env", false) {
 		env = newEnvironment(nil)
@@ -130,6 +130,7 @@ func (b *builder) environ(p *process) *environment {
 		}
 		return b.l.environ.lookup(name)
 	}
+	who.variables(env)
 	for _, file := range p.t.list("env_file") {
 		vars := b.variables(file)
 		for _, name := range slices.Sorted(maps.Keys(vars)) {

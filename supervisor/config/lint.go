@@ -25,6 +25,7 @@ func (l *loader) lint(c *Config, found []*process) {
 		l.lintPitfalls(p)
 		l.lintOwnTime(p)
 		l.lintDialect(p)
+		l.lintAccount(p)
 	}
 	l.lintSockets(c, found)
 	l.lintDropped(c.Graph, found)

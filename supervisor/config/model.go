@@ -6,6 +6,7 @@ import (
 
 	"lastout/ordering"
 	"lastout/process/held"
+	"lastout/process/shim"
 	"lastout/supervisor"
 )
 
@@ -64,9 +65,14 @@ type Instance struct {
 	Probe   Probe
 	Drain   Drain
 
+	Stdin string // "" is /dev/null; Inherit; or a file, absolute
+
 	// LogFile is Log.File of its process with this instance's own expansion: the same for all, or one for each.
 	LogFile string
 }
+
+// Inherit is the Stdin of an instance that has lastout's own.
+const Inherit = "inherit"
 
 // Drain is how an instance is drained, as far as the machine need not know it.
 type Drain struct {
@@ -86,6 +92,8 @@ type Command struct {
 	Dir  string   // absolute
 	Env  []string // whole: inherited < env_file < env < ours, each name once; see Instance
 	Line int      // where it is configured
+
+	Around *shim.Circumstances // user, limits and the like; nil: as lastout has them
 }
 
 // Probe is how readiness is found out. At most one field is set; none: the machine knows (exec, exit, delay).

@@ -195,6 +195,7 @@ func (l *loader) inspect(p *process) {
 	b.hooks(p)
 	b.stopCommands(p)
 	b.drain(p)
+	b.circumstances(p.t, b.account(p.t))
 	ready := p.t.table("ready")
 	if ready.has("exec") {
 		b.either(ready, "exec", "ready.exec")
@@ -210,8 +211,10 @@ func (l *loader) instance(p *process, n int) Instance {
 	if p.port != 0 {
 		b.scope.port = p.port + n - 1
 	}
-	env := b.environ(p)
-	b.env = env.list()
+	b.scope.lookup = l.environ.lookup
+	who := b.account(p.t)
+	env := b.environ(p, who)
+	b.env, b.around = env.list(), b.circumstances(p.t, who)
 	b.dir = b.cwd(p.t)
 	i := Instance{
 		Name:    p.name,
@@ -221,6 +224,7 @@ func (l *loader) instance(p *process, n int) Instance {
 		Stop:    b.stopCommands(p),
 		Probe:   b.probe(p),
 		Drain:   b.drain(p),
+		Stdin:   b.stdin(p.t),
 		LogFile: b.logFile(p),
 	}
 	if p.instances > 1 {

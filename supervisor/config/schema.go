@@ -175,7 +175,7 @@ func processKeys() []Key {
 			Path: "process.*.on_exit", Type: Word, Words: []string{"ignore", "shutdown", "shutdown-on-failure"},
 			Default: "shutdown-on-failure", Inherit: true, Doc: "what follows when it has ended for good",
 		},
-	}, readyKeys(), drainKeys(), stopKeys(), hookKeys(), logKeys())
+	}, circumstanceKeys(), readyKeys(), drainKeys(), stopKeys(), hookKeys(), logKeys())
 }
 
 // readyKeys say when a run is ready.
@@ -280,12 +280,12 @@ func logKeys() []Key {
 	}
 }
 
-// laterProcessKeys are the keys of a process that this build does not have yet.
-func laterProcessKeys() []Key {
-	return notYet(slices.Concat([]Key{
+// circumstanceKeys are what a process finds around it, beside its environment.
+func circumstanceKeys() []Key {
+	return []Key{
 		{Path: "process.*.user", Type: String | Integer, Inherit: true, Doc: "who it runs as"},
 		{Path: "process.*.group", Type: String | Integer, Inherit: true, Doc: "its group"},
-		{Path: "process.*.groups", Type: Strings, Inherit: true, Doc: "its supplementary groups"},
+		{Path: "process.*.groups", Type: Strings, Default: "all that name its user", Inherit: true, Doc: "its supplementary groups"},
 		{Path: "process.*.umask", Type: String, Inherit: true, Doc: `"022"`},
 		{Path: "process.*.limits", Type: Table, Inherit: true, Doc: "resource limits, by name"},
 		{Path: "process.*.limits.*", Type: String | Integer, Doc: "a limit: soft:hard, or one number"},
@@ -293,7 +293,13 @@ func laterProcessKeys() []Key {
 		{Path: "process.*.oom_score_adj", Type: Integer, Range: [2]int64{-1000, 1000}, Inherit: true, Doc: "see proc(5)"},
 		{Path: "process.*.capabilities", Type: Strings, Inherit: true, Doc: "those it keeps"},
 		{Path: "process.*.no_new_privs", Type: Bool, Inherit: true, Doc: "see prctl(2)"},
-		{Path: "process.*.stdin", Type: String, Inherit: true, Doc: "where its input comes from"},
+		{Path: "process.*.stdin", Type: String, Inherit: true, Default: "null", Doc: `"null", "inherit" or a file`},
+	}
+}
+
+// laterProcessKeys are the keys of a process that this build does not have yet.
+func laterProcessKeys() []Key {
+	return notYet(slices.Concat([]Key{
 		{Path: "process.*.memory_max", Type: Size, Words: []string{"max"}, Inherit: true, Doc: "see cgroup v2"},
 		{Path: "process.*.pids_max", Type: Integer, Range: [2]int64{1, 1 << 31}, Inherit: true, Doc: "see cgroup v2"},
 		{Path: "process.*.cpu_weight", Type: Integer, Range: [2]int64{1, 10000}, Inherit: true, Doc: "see cgroup v2"},

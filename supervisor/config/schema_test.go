@@ -76,7 +76,9 @@ var samples = map[string]string{
 	"process.*.ready": `{ delay = "1s" }`, "process.*.ready.tcp": `"127.0.0.1:80"`,
 	"process.*.ready.http": `"http://127.0.0.1/"`, "process.*.ready.fd": "3", "process.*.ready.notify": "true",
 	"process.*.backoff": `{ limit = 3 }`, "process.*.stop": `{ timeout = "3s" }`, "process.*.hooks": `{}`,
-	"process.*.env": `{ A = "1" }`, "process.*.limits": `{}`, "process.*.log": `{}`, "process.*.health": `{}`,
+	"process.*.env": `{ A = "1" }`, "process.*.limits": `{}`, "process.*.user": "0",
+	"process.*.group": `"root"`, "process.*.groups": `["root"]`, "process.*.umask": `"022"`,
+	"process.*.capabilities": `["CAP_KILL"]`, "process.*.log": `{}`, "process.*.health": `{}`,
 	"process.*.drain": `{ quiet = "1s" }`, "control.listen": `"127.0.0.1:9180"`, "control.allow_users": `["0", "7:read"]`,
 	"process.*.stop.then": `[{ signal = "QUIT" }]`,
 }

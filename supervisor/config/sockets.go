@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"maps"
 	"net/netip"
-	"os/user"
 	"slices"
 	"strconv"
 	"strings"
@@ -57,20 +56,8 @@ func (l *loader) socket(name string, t *table) Socket {
 		b.fault(t.place("listen"), `listen: an address is missing (such as listen = "127.0.0.1:8080")`)
 	}
 	s.Mode = b.mode(t)
-	s.UID = b.account(t, "user", func(name string) (string, error) {
-		u, err := user.Lookup(name)
-		if err != nil {
-			return "", err
-		}
-		return u.Uid, nil
-	})
-	s.GID = b.account(t, "group", func(name string) (string, error) {
-		g, err := user.LookupGroup(name)
-		if err != nil {
-			return "", err
-		}
-		return g.Gid, nil
-	})
+	s.UID = b.accountNumber(t, "user", lookupUser)
+	s.GID = b.accountNumber(t, "group", lookupGroup)
 	b.onlyFiles(t, s)
 	return s
 }
@@ -98,27 +85,6 @@ func (b *builder) mode(t *table) fs.FileMode {
 		b.fault(t.place("mode"), "mode: %q is no mode of a file (such as %q)", s, defaultMode)
 	}
 	return fs.FileMode(n)
-}
-
-// account is the number of a user or group, -1 where none is given.
-func (b *builder) account(t *table, key string, lookup func(name string) (string, error)) int {
-	name := t.str(key, "")
-	if n := t.integer(key, -1); name == "" {
-		if n < -1 {
-			b.fault(t.place(key), "%s: %d is no number of one", key, n)
-		}
-		return n
-	}
-	id, err := lookup(name)
-	if err != nil {
-		if _, number := strconv.ParseUint(name, 10, 31); number != nil {
-			b.fault(t.place(key), "%s: there is no %s %q here", key, key, name)
-			return -1
-		}
-		id = name
-	}
-	n, _ := strconv.Atoi(id)
-	return n
 }
 
 // onlyFiles refuses what is about the file of a unix socket where there is none.

@@ -101,6 +101,9 @@ func (h *Host) prepareRun(c *child, l *life, proc *config.Process, inst *config.
 	if err := h.outputs.open(c, l.inst.Proc, proc.Log, inst, m); err != nil {
 		return err
 	}
+	if err := openStdin(c, inst.Stdin); err != nil {
+		return err
+	}
 	h.hand(c, proc)
 	if inst.Probe.FD != 0 {
 		return listenFD(c, l, inst.Probe.FD)
