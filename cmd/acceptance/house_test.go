@@ -34,7 +34,7 @@ var mayImport = map[string][]string{
 		"golang.org/x/sys/unix",
 	},
 	"supervisor/config": {
-		"lastout/ordering", "lastout/supervisor", "lastout/process/held", "lastout/process/signame",
+		"lastout/ordering", "lastout/supervisor", "lastout/process/held", "lastout/process/shim", "lastout/process/signame",
 		"github.com/BurntSushi/toml", "github.com/joho/godotenv", "golang.org/x/sys/unix",
 	},
 	"supervisor/engine": {
