@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -36,6 +37,9 @@ type Pipe struct {
 	turn func(fd uintptr) bool // p.read, made once
 	done chan struct{}
 
+	halt     atomic.Pointer[pause] // nil: it is not paused
+	finished atomic.Bool           // Finish was called
+
 	buf  *readBuffer // nil while parked
 	part int         // length of the unfinished line, which ends at maxLine in buf
 	kept []byte      // or is here while parked
@@ -56,14 +60,24 @@ func NewPipe(o PipeOptions) (*Pipe, *os.File, error) {
 		return nil, nil, fmt.Errorf("cannot make a pipe: %w", err)
 	}
 	r, w := os.NewFile(uintptr(fds[0]), "|output"), os.NewFile(uintptr(fds[1]), "|output")
+	p, err := pipeOf(o, r)
+	if err != nil {
+		_ = w.Close()
+		return nil, nil, err
+	}
+	go p.run()
+	return p, w, nil
+}
+
+// pipeOf makes the pipe of a read end, which it owns. Its goroutine is not begun.
+func pipeOf(o PipeOptions, r *os.File) (*Pipe, error) {
 	raw, err := r.SyscallConn()
 	if err == nil {
 		err = r.SetReadDeadline(time.Time{}) // fails where epoll did not take it
 	}
 	if err != nil {
 		_ = r.Close()
-		_ = w.Close()
-		return nil, nil, fmt.Errorf("cannot wait for a pipe: %w", err)
+		return nil, fmt.Errorf("cannot wait for a pipe: %w", err)
 	}
 	p := &Pipe{
 		to: o.To, recent: o.Recent, layout: layout{prefix: bytes.Clone(o.Prefix), stamps: o.Timestamps},
@@ -71,8 +85,7 @@ func NewPipe(o PipeOptions) (*Pipe, *os.File, error) {
 		end: r, raw: raw, done: make(chan struct{}),
 	}
 	p.turn = p.read
-	go p.run()
-	return p, w, nil
+	return p, nil
 }
 
 // Done is closed when everything was handed to the sink and the pipe is closed.
@@ -82,7 +95,8 @@ func (p *Pipe) Done() <-chan struct{} { return p.done }
 // write end, and handed on, the last line also without its end; then the pipe is closed. Finish waits for that for
 // bound at most and tells whether it is over; a sink that is behind may hold it up, and it goes on all the same.
 func (p *Pipe) Finish(bound time.Duration) bool {
-	_ = p.end.SetReadDeadline(time.Unix(1, 0)) // gets the goroutine out of the netpoller; fails once it is over
+	p.finished.Store(true)
+	_ = p.end.SetReadDeadline(past) // gets the goroutine out of the netpoller; fails once it is over
 	select {
 	case <-p.done:
 		return true
@@ -101,7 +115,11 @@ func (p *Pipe) Finish(bound time.Duration) bool {
 func (p *Pipe) run() {
 	defer close(p.done)
 	for {
+		p.rested()
 		if err := p.raw.Read(p.turn); err != nil {
+			if p.halt.Load() != nil {
+				continue
+			}
 			p.rest()
 			break
 		}

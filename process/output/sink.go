@@ -30,6 +30,10 @@ type Sink struct {
 	taken, done uint64 // bytes ever taken into buf, and of those written or lost
 	open        *Pipe  // whose line is unfinished in buf; nil: nobody's
 
+	paused  bool // nothing is written
+	resting bool // and the writing goroutine does not: it waits for the end of the pause, or for its target
+	openFD  int  // of the pipe that may go on with the unfinished line once it is restored; 0: none
+
 	closed bool // nothing more is taken
 	left   bool // Close has given up: what was not written is dropped, and nothing more is written
 
@@ -128,13 +132,13 @@ func (s *Sink) take(from *Pipe, p []byte) {
 // A writer may go on when the buffer is below the mark, however much it brings: room then is the same for everybody.
 func (s *Sink) admit() bool {
 	queue := s.patience.waiting > 0
-	for !s.closed && !s.patience.over() && (queue || !s.hasRoom()) {
+	for !s.closed && !s.paused && !s.patience.over() && (queue || !s.hasRoom()) {
 		s.patience.hold(s.impatient)
 		s.room.Wait()
 		s.patience.release()
 		queue = false
 	}
-	return s.hasRoom() && !s.closed
+	return (s.paused || s.hasRoom()) && !s.closed
 }
 
 func (s *Sink) hasRoom() bool { return len(s.buf) < highWater }

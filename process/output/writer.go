@@ -17,7 +17,7 @@ func (s *Sink) start() {
 func (s *Sink) run() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for s.swap() {
+	for s.rest(); s.swap(); s.rest() {
 		s.write()
 		putWriteBuffer(s.hands)
 		s.hands = nil
@@ -52,6 +52,10 @@ func (s *Sink) swap() bool {
 // write brings the batch out, with mu held on entry and on return, and given up while the target is at work.
 func (s *Sink) write() {
 	for {
+		s.rest()
+		if s.left {
+			return
+		}
 		batch, reopen := s.batch, s.reopen
 		s.reopen = false
 		s.mu.Unlock()
@@ -69,10 +73,7 @@ func (s *Sink) write() {
 			s.finish(err)
 			return
 		}
-		s.mu.Unlock()
-		s.to.wait()
-		s.mu.Lock()
-		if s.left {
+		if s.awaitTarget(); s.left {
 			return
 		}
 	}
