@@ -4,8 +4,10 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net"
+	"os"
 	"strings"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
@@ -22,9 +24,10 @@ type Message struct {
 // Notify is the NOTIFY_SOCKET of one run: a datagram socket with an abstract address (unix(7)), so that it needs no
 // folder and leaves nothing behind.
 type Notify struct {
-	conn *net.UnixConn
-	addr string
-	over sync.WaitGroup
+	conn  *net.UnixConn
+	addr  string
+	over  sync.WaitGroup
+	begin func() // to read
 }
 
 // maxMessage is the longest datagram that is read; systemd's own bound is the same.
@@ -44,7 +47,52 @@ func ListenNotify(run uint64, r *Reaper, f func(Message)) (*Notify, error) {
 		return nil, fmt.Errorf("cannot open a notify socket: %w", err)
 	}
 	n := &Notify{conn: conn, addr: addr}
-	n.over.Go(func() { n.serve(run, r, f) })
+	n.listen(run, r, f)
+	return n, nil
+}
+
+func (n *Notify) listen(run uint64, r *Reaper, f func(Message)) {
+	n.begin = func() { n.over.Go(func() { n.serve(run, r, f) }) }
+	n.begin()
+}
+
+// Pause has f not called until Resume, and waits until it does not run. What is sent meanwhile stays in the socket. It
+// must not be called by f.
+func (n *Notify) Pause() {
+	_ = n.conn.SetReadDeadline(time.Unix(1, 0))
+	n.over.Wait()
+}
+
+// Resume ends a Pause.
+func (n *Notify) Resume() {
+	_ = n.conn.SetReadDeadline(time.Time{})
+	n.begin()
+}
+
+// Keep tells what a paused socket is to a successor: its descriptor. Its address is known from that.
+func (n *Notify) Keep() (fd int) {
+	fd = -1
+	if raw, err := n.conn.SyscallConn(); err == nil {
+		_ = raw.Control(func(at uintptr) { fd = int(at) })
+	}
+	return fd
+}
+
+// RestoreNotify is ListenNotify for a socket that was kept. It owns the descriptor.
+func RestoreNotify(fd int, run uint64, r *Reaper, f func(Message)) (*Notify, error) {
+	file := os.NewFile(uintptr(fd), "notify")
+	defer file.Close()
+	conn, err := net.FilePacketConn(file)
+	if err != nil {
+		return nil, fmt.Errorf("cannot take a notify socket over: %w", err)
+	}
+	socket, ok := conn.(*net.UnixConn)
+	if !ok {
+		conn.Close()
+		return nil, fmt.Errorf("cannot take a notify socket over: it is a %T", conn)
+	}
+	n := &Notify{conn: socket, addr: socket.LocalAddr().String()}
+	n.listen(run, r, f)
 	return n, nil
 }
 
@@ -80,7 +128,7 @@ func (n *Notify) serve(run uint64, r *Reaper, f func(Message)) {
 	for {
 		size, oobSize, flags, _, err := n.conn.ReadMsgUnix(text, oob)
 		if err != nil {
-			return // closed; a datagram socket has no other end
+			return // closed or paused; a datagram socket has no other end
 		}
 		from, ok := sender(oob[:oobSize])
 		if !ok || flags&unix.MSG_TRUNC != 0 || !r.trusts(from, run) {

@@ -27,6 +27,8 @@ type Reaper struct {
 
 	sigchld chan os.Signal
 	wake    chan struct{} // something other than an exit is to be looked at
+	pause   chan pauseOrder
+	halt    chan struct{} // closed by Resume
 	stop    chan struct{}
 	stopped chan struct{}
 
@@ -53,6 +55,7 @@ type Reaper struct {
 
 	queue      []Event // to be delivered
 	delivering bool
+	delivered  sync.Cond // not delivering any more
 }
 
 // run is one life as the reaper knows it.
@@ -95,12 +98,7 @@ func New(o Options) (*Reaper, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Reaper{
-		name: o.Name, notify: o.Notify, proc: proc, tags: t, null: null,
-		sigchld: make(chan os.Signal, 1), wake: make(chan struct{}, 1),
-		stop: make(chan struct{}), stopped: make(chan struct{}),
-		runs: map[uint64]*run{}, leaders: map[int]*run{}, pending: map[uint64]*run{}, orphans: map[int]uint64{},
-	}
+	r := newReaper(o, proc, t, null)
 	if o.NoCgroup {
 		r.noGroup = fmt.Errorf("not wanted")
 	} else if r.groups, err = newGroups(proc, o.Name); err != nil {
@@ -111,6 +109,17 @@ func New(o Options) (*Reaper, error) {
 	signal.Notify(r.sigchld, syscall.SIGCHLD)
 	go r.loop()
 	return r, nil
+}
+
+func newReaper(o Options, proc *procfs, t tags, null *os.File) *Reaper {
+	r := &Reaper{
+		name: o.Name, notify: o.Notify, proc: proc, tags: t, null: null,
+		sigchld: make(chan os.Signal, 1), wake: make(chan struct{}, 1), pause: make(chan pauseOrder),
+		stop: make(chan struct{}), stopped: make(chan struct{}),
+		runs: map[uint64]*run{}, leaders: map[int]*run{}, pending: map[uint64]*run{}, orphans: map[int]uint64{},
+	}
+	r.delivered.L = &r.mu
+	return r
 }
 
 // Close ends the reaping and removes the cgroups. Children that still run are left alone.
@@ -151,6 +160,9 @@ func (r *Reaper) loop() {
 		select {
 		case <-r.stop:
 			return
+		case halt := <-r.pause:
+			halt.obey(r.stop)
+			continue
 		case <-r.sigchld:
 		case <-r.wake:
 		}
@@ -297,4 +309,5 @@ func (r *Reaper) deliver() {
 		r.mu.Lock()
 	}
 	r.delivering = false
+	r.delivered.Broadcast()
 }
