@@ -33,6 +33,8 @@ func TestMain(m *testing.M) {
 
 // helpers are what the tests' children do. Those that shall become ready wait for a line from the named pipe first.
 var helpers = map[string]func(args []string) int{
+	"many": manyHelper, "accepts": acceptsHelper, "clients": clientsHelper, "connects": connectsHelper,
+
 	// tcp ADDRESS FIFO listens.
 	"tcp": func(args []string) int {
 		waitFor(args[1])
