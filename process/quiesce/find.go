@@ -39,31 +39,70 @@ func (p Problem) Unwrap() error { return p.Err }
 //
 // A listener that cannot be duplicated is returned all the same, beside its problem, for a sentinel may do.
 func Listeners(pids []int, known ...*Listener) ([]*Listener, []Problem) {
-	rows, err := listening()
+	f, err := newFinder(known)
 	if err != nil {
 		return nil, []Problem{{Err: err}}
+	}
+	for _, pid := range pids {
+		f.look(pid, f.search)
+	}
+	return f.sort()
+}
+
+// Place is a descriptor of a process, of a socket that is known to listen.
+type Place struct {
+	PID   int
+	FD    int
+	Inode uint64
+}
+
+// At is Listeners for who knows already which descriptors listen: to find them costs a call for each that there is.
+func At(places []Place, known ...*Listener) ([]*Listener, []Problem) {
+	f, err := newFinder(known)
+	if err != nil {
+		return nil, []Problem{{Err: err}}
+	}
+	for len(places) > 0 {
+		pid := places[0].PID
+		n := slices.IndexFunc(places, func(p Place) bool { return p.PID != pid })
+		if n < 0 {
+			n = len(places)
+		}
+		f.look(pid, func(int) error { return f.takeAll(pid, places[:n]) })
+		places = places[n:]
+	}
+	return f.sort()
+}
+
+func newFinder(known []*Listener) (*finder, error) {
+	rows, err := listening()
+	if err != nil {
+		return nil, err
 	}
 	f := finder{rows: make(map[uint64]row), found: make(map[uint64]*finding)}
 	for _, r := range rows {
 		f.rows[r.inode] = r
 	}
-	known = slices.DeleteFunc(slices.Clone(known), (*Listener).isClosed)
-	for _, l := range known {
+	f.before = slices.DeleteFunc(slices.Clone(known), (*Listener).isClosed)
+	for _, l := range f.before {
 		l.mu.Lock()
 		for _, s := range l.sockets {
 			f.found[s.inode] = &finding{socket: s, known: true}
 		}
 		l.mu.Unlock()
 	}
-	for _, pid := range pids {
-		if err := f.search(pid); err != nil && !errors.Is(err, unix.ESRCH) && !os.IsNotExist(err) {
-			f.problems = append(f.problems, Problem{PID: pid, Err: err})
-		}
+	return &f, nil
+}
+
+// look takes what a process has. Who is gone is no problem.
+func (f *finder) look(pid int, take func(pid int) error) {
+	if err := take(pid); err != nil && !errors.Is(err, unix.ESRCH) && !os.IsNotExist(err) {
+		f.problems = append(f.problems, Problem{PID: pid, Err: err})
 	}
-	return f.sort(known)
 }
 
 type finder struct {
+	before   []*Listener // known before, and not closed
 	rows     map[uint64]row
 	found    map[uint64]*finding
 	order    []uint64
@@ -90,28 +129,33 @@ func (f *finder) search(pid int) error {
 	if err != nil {
 		return err
 	}
-	pidfd := -1
-	defer func() {
-		if pidfd >= 0 {
-			unix.Close(pidfd)
-		}
-	}()
+	var places []Place
 	for _, e := range fds {
 		ino, ok := socketInode(dir + "/fd/" + e.Name())
-		r, listens := f.rows[ino]
-		if !ok || !listens {
+		if _, listens := f.rows[ino]; !ok || !listens {
 			continue
 		}
-		fd, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
+		if fd, err := strconv.Atoi(e.Name()); err == nil {
+			places = append(places, Place{PID: pid, FD: fd, Inode: ino})
 		}
-		if pidfd < 0 {
-			if pidfd, err = unix.PidfdOpen(pid, 0); err != nil {
-				return explain("pidfd_open", err, duplicateWords)
-			}
+	}
+	return f.takeAll(pid, places)
+}
+
+// takeAll takes some sockets of one process, as far as they still listen.
+func (f *finder) takeAll(pid int, places []Place) error {
+	if len(places) == 0 {
+		return nil
+	}
+	pidfd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return explain("pidfd_open", err, duplicateWords)
+	}
+	defer unix.Close(pidfd)
+	for _, p := range places {
+		if r, listens := f.rows[p.Inode]; listens {
+			f.take(pid, pidfd, p.FD, r)
 		}
-		f.take(pid, pidfd, fd, r)
 	}
 	return nil
 }
@@ -179,7 +223,7 @@ func duplicate(pidfd, fd int, ino uint64) (int, error) {
 }
 
 // sort puts what was found to the listeners that are known, and makes new ones of the rest.
-func (f *finder) sort(known []*Listener) ([]*Listener, []Problem) {
+func (f *finder) sort() ([]*Listener, []Problem) {
 	var out []*Listener
 	for _, ino := range f.order {
 		x := f.found[ino]
@@ -200,7 +244,7 @@ func (f *finder) sort(known []*Listener) ([]*Listener, []Problem) {
 			x.socket.refused = x.err
 			f.problems = append(f.problems, Problem{PID: x.pid, What: a.String(), Err: x.err})
 		}
-		l := at(a, known, out)
+		l := at(a, f.before, out)
 		if l == nil {
 			l = &Listener{address: a}
 			out = append(out, l)

@@ -2,8 +2,10 @@ package quiesce
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
+	"slices"
 	"testing"
 )
 
@@ -134,4 +136,31 @@ func TestNothingLeaks(t *testing.T) {
 	if after := openFDs(t); len(after) != len(before) {
 		t.Errorf("descriptors before: %q\nafter: %q", before, after)
 	}
+}
+
+// TestAt takes what is known to listen, without a look at all descriptors.
+func TestAt(t *testing.T) {
+	r := start(t, server{Addr: "127.0.0.1:0", Members: 2})
+	want := r.listener()
+	var places []Place
+	for fd := range 64 {
+		if ino, ok := socketInode(fmt.Sprintf("/proc/%d/fd/%d", r.pid, fd)); ok {
+			places = append(places, Place{PID: r.pid, FD: fd, Inode: ino})
+		}
+	}
+	places = append(places, Place{PID: r.pid, FD: 1000, Inode: want.Inodes()[0]}, Place{PID: 1 << 30, Inode: want.Inodes()[0]})
+	list, problems := At(places)
+	sorted := func(l *Listener) []uint64 { return slices.Sorted(slices.Values(l.Inodes())) }
+	if len(list) != 1 || list[0].String() != want.String() || !slices.Equal(sorted(list[0]), sorted(want)) {
+		t.Fatalf("%v, want %v", list, want)
+	}
+	for _, p := range problems {
+		if mayDuplicate() {
+			t.Error(p)
+		}
+	}
+	if more, _ := At(places, list...); len(more) != 0 {
+		t.Errorf("%v is new", more)
+	}
+	list[0].Close()
 }

@@ -71,7 +71,7 @@ func tcpListener(s *Sample) Listener {
 }
 
 func (d *Diag) unixListeners(into map[uint32]Listener) error {
-	return repeat(func() error {
+	return Repeat(func() error {
 		return d.Unix(Of(Listening), func(u *UnixSample) {
 			into[u.Inode] = Listener{
 				Network: "unix", Path: u.Path, Inode: u.Inode, Queue: u.Unread, Backlog: u.Unsent,

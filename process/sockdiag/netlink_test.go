@@ -57,7 +57,7 @@ func TestMessages(t *testing.T) {
 
 func TestRepeat(t *testing.T) {
 	calls := 0
-	if err := repeat(func() error {
+	if err := Repeat(func() error {
 		if calls++; calls < 3 {
 			return ErrInterrupted
 		}
@@ -66,12 +66,12 @@ func TestRepeat(t *testing.T) {
 		t.Errorf("after %d dumps: %v", calls, err)
 	}
 	calls = 0
-	err := repeat(func() error { calls++; return ErrInterrupted })
+	err := Repeat(func() error { calls++; return ErrInterrupted })
 	if !errors.Is(err, ErrInterrupted) || calls != repeats {
 		t.Errorf("after %d dumps that were all interrupted: %v", calls, err)
 	}
 	calls = 0
-	if err := repeat(func() error { calls++; return syscall.EACCES }); err != syscall.EACCES || calls != 1 {
+	if err := Repeat(func() error { calls++; return syscall.EACCES }); err != syscall.EACCES || calls != 1 {
 		t.Errorf("after %d dumps that were refused: %v", calls, err)
 	}
 }

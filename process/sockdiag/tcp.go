@@ -38,15 +38,15 @@ const repeats = 5
 // List returns the sockets that the query names, in a slice that reuses the memory of buf. It asks again where a
 // dump was interrupted.
 func (d *Diag) List(q Query, buf []Sample) ([]Sample, error) {
-	err := repeat(func() error {
+	err := Repeat(func() error {
 		buf = buf[:0]
 		return d.TCP(q, func(s *Sample) { buf = append(buf, *s) })
 	})
 	return buf, err
 }
 
-// repeat asks again while the kernel says that it was interrupted.
-func repeat(dump func() error) error {
+// Repeat asks again while the kernel says that it was interrupted. What a dump was shown before counts no more then.
+func Repeat(dump func() error) error {
 	var err error
 	for range repeats {
 		if err = dump(); !errors.Is(err, ErrInterrupted) {

@@ -35,12 +35,11 @@ func (d *door) wanted() bool { return len(d.ways) > 0 }
 
 // shut turns new connections away from the tree's listeners, those that are new since the last call included, and sees
 // whether those that are turned away from still are. It returns what does not work here, for people.
-func (d *door) shut(pids []int, listening map[uint32]bool, inner places) []string {
+func (d *door) shut(at []quiesce.Place, listening map[uint32]bool, inner places) []string {
 	said := append(d.keep(listening), d.shutHeld(inner)...)
-	found, problems := quiesce.Listeners(pids, slices.Concat(d.all, d.held.known)...)
+	found, problems := quiesce.At(at, slices.Concat(d.all, d.held.known)...)
 	for _, p := range problems {
-		// A process that cannot be looked into is told of by whoever looks for connections, and of a socket that cannot
-		// be had it matters only whether some way works at it all the same.
+		// Of a socket that cannot be had it matters only whether some way works at it all the same.
 		if p.What != "" && errors.Is(p.Err, quiesce.ErrUnproven) {
 			said = append(said, p.Error())
 		}

@@ -197,7 +197,7 @@ func (d *drainer) work(o orders, now time.Time) time.Duration {
 			d.endThese(sight.preconnects) // it would wait for them
 		}
 		d.listen(o.told, now)
-		return longLook
+		return d.rest(longLook, now)
 	}
 	if !o.shut && o.look == forNothing {
 		return never
@@ -216,7 +216,13 @@ func (d *drainer) work(o orders, now time.Time) time.Duration {
 	if o.look == forNothing || d.vigil.done {
 		return never
 	}
-	return d.watch()
+	return d.watch(now)
+}
+
+// rest is the time until the next look, given how long it may be and when this one began. With very many connections a
+// look takes a while: no more than a fifth of a processor is spent on looking.
+func (d *drainer) rest(next time.Duration, began time.Time) time.Duration {
+	return max(next, 4*time.Since(began))
 }
 
 // find looks for listeners of the tree that appeared, and for those that went.
@@ -229,14 +235,13 @@ func (d *drainer) find(o orders) {
 	if !changed {
 		return
 	}
-	pids := d.pids()
-	d.say(d.view.find(pids))
+	d.say(d.view.find(d.pids()))
 	d.findInner(true)
 	where := newPlaces()
 	where.join(d.view.where)
 	d.where.Store(&where)
 	if o.shut && d.door.wanted() {
-		d.say(d.door.shut(pids, d.view.known, d.view.inner))
+		d.say(d.door.shut(d.view.at, d.view.known, d.view.inner))
 	}
 	if d.invited() && d.answered {
 		d.door.release()
@@ -288,8 +293,8 @@ func (d *drainer) shut(now time.Time) time.Duration {
 		return queueLook
 	}
 	d.answered = true
-	d.endPreconnects()
 	if d.invited() {
+		d.endPreconnects() // else the first look does
 		d.door.release()
 	}
 	how := d.door.how()
@@ -304,7 +309,7 @@ func (d *drainer) shut(now time.Time) time.Duration {
 }
 
 // watch looks at the connections and answers once what is waited for is so.
-func (d *drainer) watch() time.Duration {
+func (d *drainer) watch(now time.Time) time.Duration {
 	for range 2 { // one look that shows nothing is a hint: a connection that changes may be missed
 		sight, err := d.look()
 		if err != nil {
@@ -312,7 +317,7 @@ func (d *drainer) watch() time.Duration {
 			return longLook
 		}
 		if !d.vigil.see(time.Now(), sight, d.view.light()) {
-			return d.vigil.next
+			return d.rest(d.vigil.next, now)
 		}
 	}
 	if d.vigil.look == forSettled {

@@ -47,16 +47,15 @@ func (v *view) findInner(pids func() []int, connected bool) (found bool, err err
 
 // neighbours adds the other ends of the tree's connections with this host.
 func (v *view) neighbours(clients []sockdiag.Sample) ([]sockdiag.Sample, error) {
-	samples, err := v.samples(sockdiag.Of(sockdiag.Established))
-	if err != nil {
-		return clients, err
-	}
-	ports := []uint16{}
-	for i := range samples {
-		s := &samples[i]
-		if plain(s.Local).Addr() == plain(s.Peer).Addr() && len(ports) < insideMost {
+	var ports []uint16
+	established := sockdiag.Query{States: sockdiag.Of(sockdiag.Established), NoInfo: true}
+	err := v.each(established, func() { ports = []uint16{} }, func(s *sockdiag.Sample) {
+		if len(ports) < insideMost && plain(s.Local).Addr() == plain(s.Peer).Addr() {
 			ports = append(ports, s.Peer.Port())
 		}
+	})
+	if err != nil {
+		return clients, err
 	}
 	query := sockdiag.Query{Ports: ports, States: sockdiag.Of(sockdiag.Established), NoInfo: true}
 	ends, err := v.diag.List(query, nil)

@@ -1,10 +1,12 @@
 package engine
 
 import (
+	"maps"
 	"net/netip"
 	"strings"
 	"time"
 
+	"lastout/process/quiesce"
 	"lastout/process/sockdiag"
 )
 
@@ -68,6 +70,7 @@ type view struct {
 	told     map[sockdiag.ProblemKind]bool // what of that was said; by which processes it is seen changes
 	known    map[uint32]bool               // all listening sockets of the last look, of anybody
 	ours     map[uint32]bool               // those of the tree, as far as it was looked into
+	at       []quiesce.Place               // who of the tree has them
 
 	refusal string // why it is not known of some connections who spoke last; they are taken for busy for a while
 
@@ -149,9 +152,12 @@ func (v *view) find(pids []int) []string {
 	if err != nil {
 		return []string{err.Error()}
 	}
-	v.ours, v.unix, v.unseen = map[uint32]bool{}, nil, len(problems) > 0
+	v.ours, v.at, v.unix, v.unseen = map[uint32]bool{}, nil, nil, len(problems) > 0
 	for i := range listeners {
 		l := &listeners[i]
+		for _, h := range l.Holders {
+			v.at = append(v.at, quiesce.Place{PID: h.PID, FD: h.FD, Inode: uint64(l.Inode)})
+		}
 		if l.Network == "unix" {
 			v.unix = append(v.unix, l.String())
 			continue
@@ -248,36 +254,49 @@ type sight struct {
 	preconnects []sockdiag.Sample
 }
 
+func newSight() *sight { return &sight{quiet: sockdiag.Forever, sent: sockdiag.Forever} }
+
 // look reads the connections.
 func (v *view) look(pids func() []int) (*sight, error) {
 	if err := v.open(); err != nil {
 		return nil, err
 	}
-	s := &sight{quiet: sockdiag.Forever, sent: sockdiag.Forever}
 	if v.blind() {
-		return s, nil
+		return newSight(), nil
 	}
-	samples, err := v.samples(sockdiag.Serving)
+	var s *sight
+	var holding, left map[uint64]bool
+	take := func(x *sockdiag.Sample, c sockdiag.Class) {
+		s.add(x, c)
+		if c.Holds(sockdiag.Quiet) && c != sockdiag.HalfOpen {
+			holding[x.Cookie] = true
+		}
+		if c != sockdiag.None {
+			delete(left, x.Cookie)
+		}
+	}
+	// There may be tens of thousands, of which nothing is kept but those that are for a judge.
+	err := v.each(sockdiag.Query{States: sockdiag.Serving}, func() {
+		s, holding, left, v.buf = newSight(), map[uint64]bool{}, maps.Clone(v.holding), v.buf[:0]
+	}, func(x *sockdiag.Sample) {
+		if c := sockdiag.Classify(x); c != sockdiag.Unsure {
+			take(x, c)
+			return
+		}
+		v.buf = append(v.buf, *x)
+	})
 	if err != nil {
 		return nil, err
 	}
-	if doubtful(samples) {
-		if err := v.judge.Settle(samples, pids()); err != nil {
+	if len(v.buf) > 0 {
+		if err := v.judge.Settle(v.buf, pids()); err != nil {
 			v.refusal = err.Error()
 		}
 	}
-	holding := make(map[uint64]bool)
-	for i := range samples {
-		c := v.judge.Class(&samples[i])
-		s.add(&samples[i], c)
-		if c.Holds(sockdiag.Quiet) && c != sockdiag.HalfOpen {
-			holding[samples[i].Cookie] = true
-		}
-		if c != sockdiag.None {
-			delete(v.holding, samples[i].Cookie)
-		}
+	for i := range v.buf {
+		take(&v.buf[i], v.judge.Class(&v.buf[i]))
 	}
-	for cookie := range v.holding { // it is gone, and leaves no trace of its last activity
+	for cookie := range left { // it is gone, and leaves no trace of its last activity
 		v.ended, v.vanished[cookie] = time.Now(), true
 	}
 	v.holding = holding
@@ -296,30 +315,26 @@ func (v *view) heard(cookie uint64) {
 	delete(v.vanished, cookie)
 }
 
-// samples are the connections of the tree that are in some states.
-func (v *view) samples(states sockdiag.States) ([]sockdiag.Sample, error) {
-	var err error
-	v.buf, err = v.diag.List(sockdiag.Query{Ports: v.where.ports(), States: states}, v.buf)
-	if err != nil {
-		return nil, err
-	}
-	ours := v.buf[:0]
-	for i := range v.buf {
-		if v.where.has(v.buf[i].Local) {
-			ours = append(ours, v.buf[i])
-		}
-	}
-	return ours, nil
+// each shows the connections of the tree that a query names beside its ports. It may begin anew; begin is called first
+// each time.
+func (v *view) each(q sockdiag.Query, begin func(), visit func(*sockdiag.Sample)) error {
+	q.Ports = v.where.ports()
+	return sockdiag.Repeat(func() error {
+		begin()
+		return v.diag.TCP(q, func(s *sockdiag.Sample) {
+			if v.where.has(s.Local) {
+				visit(s)
+			}
+		})
+	})
 }
 
-// doubtful says whether there is anything for a judge.
-func doubtful(samples []sockdiag.Sample) bool {
-	for i := range samples {
-		if sockdiag.Classify(&samples[i]) == sockdiag.Unsure {
-			return true
-		}
-	}
-	return false
+// samples are the connections of the tree that are in some states.
+func (v *view) samples(states sockdiag.States) ([]sockdiag.Sample, error) {
+	err := v.each(sockdiag.Query{States: states}, func() { v.buf = v.buf[:0] }, func(s *sockdiag.Sample) {
+		v.buf = append(v.buf, *s)
+	})
+	return v.buf, err
 }
 
 // add takes one connection into the sight. Who waits to be accepted and has not said a word is nothing that happened:
