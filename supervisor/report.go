@@ -183,7 +183,8 @@ type InstanceSnapshot struct {
 	Run      Run           `json:"run,omitempty"`
 	PID      int           `json:"pid,omitempty"`
 	Restarts int           `json:"restarts"`
-	Exit     *Exit         `json:"exit,omitempty"`  // of the last run that ended
-	Bound    time.Duration `json:"bound,omitempty"` // what is left of the wait it is in
+	Optional bool          `json:"optional,omitempty"` // the tree is ready without it
+	Exit     *Exit         `json:"exit,omitempty"`     // of the last run that ended
+	Bound    time.Duration `json:"bound,omitempty"`    // what is left of the wait it is in
 	WaitsFor []string      `json:"waits_for,omitempty"`
 }

@@ -29,7 +29,7 @@ func (m *Machine) Snapshot(now Instant) Snapshot {
 func (m *Machine) snapshotOf(i *instance, now Instant) InstanceSnapshot {
 	n := InstanceSnapshot{
 		Name: i.name, Process: i.proc.spec.Name, Role: i.proc.spec.Role.String(), State: i.state, Since: i.since,
-		Run: i.run, Restarts: max(0, i.starts-1), Exit: i.last,
+		Run: i.run, Restarts: max(0, i.starts-1), Exit: i.last, Optional: i.proc.spec.Optional,
 	}
 	if i.state.Alive() && i.exit == nil {
 		n.PID = i.pid

@@ -17,6 +17,7 @@ type Spec struct {
 	Role      ordering.Role
 	Enabled   bool // a disabled process never starts, and still carries order
 	Instances int
+	Optional  bool // the tree is ready without it; the machine only tells of it
 
 	Restart Restart
 	Backoff Backoff

@@ -35,10 +35,10 @@ func (r *runner) heedManager() {
 	}
 	var optional []string
 	tree := report.Tree{Roles: map[string]string{}}
-	for i := range r.config.Processes {
-		p := &r.config.Processes[i]
-		tree.Roles[p.Name] = r.config.Specs[i].Role.String()
-		if !p.Essential {
+	for i := range r.config.Specs {
+		p := &r.config.Specs[i]
+		tree.Roles[p.Name] = p.Role.String()
+		if p.Optional {
 			optional = append(optional, p.Name)
 		}
 	}

@@ -139,13 +139,12 @@ func treeName(c *cli.Context) (string, error) {
 		}
 		return name, nil
 	}
-	name, err := config.NameOf(c.String("config"))
-	if err != nil && !c.IsSet("config") {
-		if _, missing := os.Stat(c.String("config")); errors.Is(missing, fs.ErrNotExist) {
-			return "", nil
-		}
+	file := c.String("config")
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) && !c.IsSet("config") {
+		return "", nil
 	}
-	return name, err
+	at, err := config.Locate(file, os.Environ())
+	return at.Name, err
 }
 
 // keptFiles are the kept journals of a tree, or of all, the newest last.

@@ -38,7 +38,6 @@ type LogSettings struct {
 type Process struct {
 	Name      string
 	Instances []Instance // none where the process is not enabled: its files and variables need not be there
-	Essential bool       // the tree is ready only with it
 	Log       Log
 	Sockets   []int   // by Config.Sockets: those it is handed, in the order of its descriptors
 	Dialect   Dialect // in which it is told of them

@@ -110,6 +110,8 @@ func TestSpecs(t *testing.T) {
 	same(t, "without its profile", false, spare.Enabled)
 	_, watch := find(t, c, "watch")
 	same(t, "instances", 0, watch.Instances)
+	same(t, "essential", true, !migrate.Optional)
+	same(t, "not essential", true, watch.Optional)
 }
 
 func TestInstances(t *testing.T) {

@@ -90,6 +90,7 @@ func (l *loader) specify(p *process) {
 		Name:      p.name,
 		Role:      p.role,
 		Enabled:   p.enabled,
+		Optional:  !p.t.flag("essential", true),
 		Instances: p.instances,
 		Restart:   l.restart(p),
 		Backoff:   l.backoff(p),
@@ -99,7 +100,7 @@ func (l *loader) specify(p *process) {
 		Hooks:     l.hookBounds(p),
 		Drain:     l.drain(p),
 	}
-	p.built = Process{Name: p.name, Essential: p.t.flag("essential", true), Log: l.log(p)}
+	p.built = Process{Name: p.name, Log: l.log(p)}
 	l.handed(p)
 }
 

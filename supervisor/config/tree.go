@@ -73,16 +73,6 @@ func (l *loader) treeName(t *table) string {
 	return near(filepath.Base(t.at.file.dir))
 }
 
-// NameOf is the name of the tree that a file configures, whatever else may be wrong with that file.
-func NameOf(file string) (string, error) {
-	l := &loader{}
-	main := l.read(file, readFile)
-	if main == nil {
-		return "", &Error{Faults: tidy(l.faults)}
-	}
-	return l.treeName(main), nil
-}
-
 // near makes a tree's name of any text.
 func near(s string) string {
 	s = strings.Trim(regexp.MustCompile(`[^a-z0-9_-]+`).ReplaceAllString(strings.ToLower(s), "-"), "-")

@@ -65,6 +65,10 @@ func TestHealth(t *testing.T) {
 	if status, text := get("GET", "/readyz", ""); status != 503 || text != "not ready:\napi.1 is backoff\n" {
 		t.Errorf("with api.1 in backoff: %d %s", status, text)
 	}
+	s.change(func(x *supervisor.Snapshot) { x.Instances[1].Optional = true })
+	if status, text := get("GET", "/readyz", ""); status != 200 {
+		t.Errorf("with api.1 in backoff, which is not essential: %d %s", status, text)
+	}
 	s.change(func(x *supervisor.Snapshot) {
 		x.Instances[1].State = supervisor.Ready
 		x.Instances[2].State = supervisor.Off

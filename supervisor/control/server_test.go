@@ -293,6 +293,13 @@ func TestWait(t *testing.T) {
 	if w := wait("ready", time.Millisecond); w.Done || !slices.Equal(w.Names, []string{"api.2", "edge"}) {
 		t.Errorf("the tree is not ready: %+v", w)
 	}
+	s.change(func(x *supervisor.Snapshot) { x.Instances[2].Optional = true })
+	if w := wait("ready", time.Millisecond); w.Done || !slices.Equal(w.Names, []string{"edge"}) {
+		t.Errorf("the tree is not ready, and would be without api.2: %+v", w)
+	}
+	if w := wait("ready", time.Millisecond, "api"); w.Done || !slices.Equal(w.Names, []string{"api.2"}) {
+		t.Errorf("who is asked for by name is waited for: %+v", w)
+	}
 	if w := wait("stopped", time.Millisecond, "seed", "db"); w.Done || !slices.Equal(w.Names, []string{"db"}) {
 		t.Errorf("db has not left: %+v", w)
 	}

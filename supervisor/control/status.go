@@ -108,7 +108,7 @@ func StatusOf(s supervisor.Snapshot, about About, now time.Time) Status {
 		last := len(status.Processes) - 1
 		if last < 0 || status.Processes[last].Name != x.Process {
 			status.Processes = append(status.Processes, ProcessStatus{
-				Name: x.Process, Role: x.Role, Essential: true, Ready: true, Instances: []InstanceStatus{},
+				Name: x.Process, Role: x.Role, Essential: !x.Optional, Ready: true, Instances: []InstanceStatus{},
 			})
 			last++
 		}
@@ -200,4 +200,4 @@ func treeReady(s supervisor.Snapshot) bool {
 }
 
 // matters says whether the tree is not ready without an instance. Who is off is not meant to run.
-func matters(x *supervisor.InstanceSnapshot) bool { return x.State != supervisor.Off }
+func matters(x *supervisor.InstanceSnapshot) bool { return x.State != supervisor.Off && !x.Optional }

@@ -70,7 +70,7 @@ func judge(s supervisor.Snapshot, chosen map[string]bool, names []string, what s
 	}
 	for i := range s.Instances {
 		x := &s.Instances[i]
-		if !chosen[x.Name] || len(names) == 0 && x.State == supervisor.Off {
+		if !chosen[x.Name] || len(names) == 0 && (x.State == supervisor.Off || what == "ready" && x.Optional) {
 			continue
 		}
 		switch {
