@@ -293,8 +293,8 @@ func (d *drainer) shut(now time.Time) time.Duration {
 		return queueLook
 	}
 	d.answered = true
+	d.endPreconnects()
 	if d.invited() {
-		d.endPreconnects() // else the first look does
 		d.door.release()
 	}
 	how := d.door.how()

@@ -15,11 +15,8 @@ import (
 const destroyAge = time.Second
 
 // endPreconnects ends the connections that never carried a byte, before the program is asked to finish: it would wait
-// for them.
+// for them. It is also the look that remembers who is in hand, should the program die before the next one.
 func (d *drainer) endPreconnects() {
-	if d.drain.KeepPreconnects {
-		return
-	}
 	if sight, err := d.view.look(d.pids); err == nil {
 		d.endThese(sight.preconnects)
 	}
