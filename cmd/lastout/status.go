@@ -34,22 +34,20 @@ const (
 	colRestarts
 	colMemory
 	colCPU
-	colConnections
 	colNote
 	columns
 )
 
 var statusColumns = [columns]column{
-	colInstance:    {title: "INSTANCE"},
-	colRole:        {title: "ROLE", rank: 4},
-	colState:       {title: "STATE"},
-	colFor:         {title: "FOR", rank: 1, right: true},
-	colPID:         {title: "PID", rank: 3, right: true},
-	colRestarts:    {title: "RESTARTS", rank: 7, right: true},
-	colMemory:      {title: "MEMORY", rank: 5, right: true},
-	colCPU:         {title: "CPU", rank: 6, right: true},
-	colConnections: {title: "CONNECTIONS", rank: 2},
-	colNote:        {title: "NOTE"},
+	colInstance: {title: "INSTANCE"},
+	colRole:     {title: "ROLE", rank: 5},
+	colState:    {title: "STATE"},
+	colFor:      {title: "FOR", rank: 1, right: true},
+	colPID:      {title: "PID", rank: 4, right: true},
+	colRestarts: {title: "RESTARTS", rank: 6, right: true},
+	colMemory:   {title: "MEMORY", rank: 2, right: true},
+	colCPU:      {title: "CPU", rank: 3, right: true},
+	colNote:     {title: "NOTE"},
 }
 
 // row is a line of the table.
@@ -58,8 +56,12 @@ type row struct {
 	style string
 }
 
-// leastNote is the room that a note wants before other columns give way.
-const leastNote = 28
+// leastNote is the room that a note wants before other columns give way; a long name gets a third of the width, and so
+// much at least.
+const (
+	leastNote = 28
+	leastName = 16
+)
 
 // text is the whole; last is the status before this one, for the use of the processor since then, or nil.
 func (v statusView) text(s, last *control.Status) string {
@@ -88,7 +90,7 @@ func (v statusView) page(s, last *control.Status, height int) string {
 	lines := strings.Split(strings.TrimSuffix(v.text(s, last), "\n"), "\n")
 	if height > 1 && len(lines) > height {
 		more := len(lines) - height + 1
-		lines = append(lines[:height-1], v.cut(fmt.Sprintf("... and %s more", report.Count(more, "line"))))
+		lines = append(lines[:height-1], v.cut(fmt.Sprintf("... and %s", report.Count(more, "line"))))
 	}
 	return strings.Join(lines, clearLine+"\r\n") + clearLine
 }
@@ -161,17 +163,17 @@ func instanceRow(p *control.ProcessStatus, x *control.InstanceStatus, name strin
 		c[colRestarts] = fmt.Sprint(x.Restarts)
 	}
 	if u := x.Usage; u != nil {
-		c[colMemory], c[colCPU] = memoryText(u.Memory), report.Duration(u.CPU.Duration())
+		c[colMemory], c[colCPU] = memoryText(u.Memory), cpuText(u.CPU.Duration())
 		if was, ok := before[runKey(x)]; ok && last != nil {
 			if took := s.Now.Sub(last.Now).Seconds(); took > 0 {
 				c[colCPU] = fmt.Sprintf("%.0f%%", 100*max(0, float64(u.CPU)-was)/took)
 			}
 		}
 	}
-	if n := x.Connections; n != nil {
-		c[colConnections] = connectionsText(n)
-	}
 	c[colNote] = noteOf(x, s.Phase)
+	if n := x.Connections; n != nil {
+		c[colNote] = strings.TrimPrefix(c[colNote]+"; "+connectionsText(n), "; ")
+	}
 	return r
 }
 
@@ -256,7 +258,10 @@ func waitText(waits []control.Wait) string {
 			longest = max(longest, *w.Left)
 		}
 	}
-	text := "waits for " + names(who)
+	text := "waits for " + strings.Join(who, ", ")
+	if len(who) > 2 { // the time is worth more than the third name
+		text = fmt.Sprintf("waits for %s and %d more", who[0], len(who)-1)
+	}
 	if longest > 0 {
 		text += ", " + left(longest) + " left"
 	}
@@ -283,6 +288,14 @@ func elapsed(d time.Duration) string {
 		return fmt.Sprintf("%dh%02dm", s/3600, s/60%60)
 	}
 	return fmt.Sprintf("%dd%dh", s/86400, s/3600%24)
+}
+
+// cpuText is a use of the processor.
+func cpuText(d time.Duration) string {
+	if d < time.Minute {
+		return report.Duration(d)
+	}
+	return elapsed(d)
 }
 
 // memoryText is a size in binary units.
@@ -331,6 +344,7 @@ func (v statusView) choose(rows []row) [columns]int {
 	if v.width == 0 {
 		return widths
 	}
+	widths[colInstance] = min(widths[colInstance], max(v.width/3, leastName))
 	for total(widths) > v.width {
 		worst := -1
 		for i, c := range statusColumns {
@@ -377,7 +391,7 @@ func (v statusView) line(b *strings.Builder, r *row, widths [columns]int) {
 		if line.Len() > 0 {
 			line.WriteString("  ")
 		}
-		text := r.cells[i]
+		text := cutTo(r.cells[i], w)
 		pad := strings.Repeat(" ", max(0, w-utf8.RuneCountInString(text)))
 		if statusColumns[i].right {
 			text = pad + text
@@ -395,9 +409,17 @@ func (v statusView) line(b *strings.Builder, r *row, widths [columns]int) {
 
 // cut fits a line into the width.
 func (v statusView) cut(line string) string {
-	if v.width == 0 || utf8.RuneCountInString(line) <= v.width {
+	if v.width == 0 {
 		return line
 	}
-	runes := []rune(line)
-	return string(runes[:v.width-1]) + "…"
+	return cutTo(line, v.width)
+}
+
+// cutTo fits text into so many columns, and shows where something is missing.
+func cutTo(text string, width int) string {
+	if utf8.RuneCountInString(text) <= width {
+		return text
+	}
+	runes := []rune(text)
+	return string(runes[:max(width-1, 0)]) + "…"
 }
