@@ -76,7 +76,7 @@ func (p *program) app() *cli.App {
 		Commands: []*cli.Command{
 			p.runCommand(), p.checkCommand(), p.planCommand(), p.graphCommand(), p.verifyCommand(), p.presetsCommand(),
 			p.statusCommand(), p.waitCommand(), p.logsCommand(), p.eventsCommand(), p.downCommand(), p.reportCommand(),
-			p.exportCommand(),
+			p.exportCommand(), p.namesCommand(),
 			p.rehearseCommand(), p.demoCommand(), p.completionCommand(), p.versionCommand(), p.helpCommand(),
 		},
 		Action: unknownVerb,

@@ -44,6 +44,7 @@ type verbWords struct {
 	flags []flagWords
 	args  []string // what its argument may be; nil: none
 	files bool     // its argument is a file
+	names bool     // its arguments are processes and instances
 }
 
 type flagWords struct {
@@ -58,7 +59,11 @@ type flagWords struct {
 func wordsOf(app *cli.App) []verbWords {
 	var all []verbWords
 	for _, c := range app.Commands {
+		if c.Hidden {
+			continue
+		}
 		v := verbOf(c, c.Name)
+		v.names = strings.Contains(c.ArgsUsage, "NAME...") || strings.Contains(c.ArgsUsage, "NAME=")
 		for _, sub := range c.Subcommands {
 			v.args = append(v.args, sub.Name)
 		}
@@ -106,10 +111,34 @@ func verbOf(c *cli.Command, path ...string) verbWords {
 	return v
 }
 
+// namesFunction asks lastout itself for the names of processes and instances: those of the tree that runs, or else of the
+// configuration that the words of the line so far lead to.
+const namesFunction = `_lastout_names() {
+	local reach=() flag= word
+	for word in "$@"; do
+		case "$flag" in -c|--config|--socket) reach+=("$flag" "$word") ;; esac
+		flag=$word
+	done
+	lastout names "${reach[@]}" 2>/dev/null
+}
+`
+
+// fishNames is the same for fish.
+const fishNames = `function __lastout_names
+	set -l reach
+	set -l flag
+	for word in (commandline -opc)
+		contains -- "$flag" -c --config --socket; and set -a reach $flag $word
+		set flag $word
+	end
+	lastout names $reach 2>/dev/null
+end
+`
+
 // bashCompletion knows verbs, flags and what follows them.
 func bashCompletion(words []verbWords) string {
 	var b strings.Builder
-	b.WriteString("# bash completion for lastout\n_lastout() {\n" +
+	b.WriteString("# bash completion for lastout\n" + namesFunction + "_lastout() {\n" +
 		"\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} verb=${COMP_WORDS[1]}\n" +
 		"\tCOMPREPLY=()\n\tif [ \"$COMP_CWORD\" -eq 1 ]; then\n")
 	fmt.Fprintf(&b, "\t\tCOMPREPLY=($(compgen -W '%s' -- \"$cur\"))\n\t\treturn\n\tfi\n",
@@ -124,8 +153,11 @@ func bashCompletion(words []verbWords) string {
 	}
 	b.WriteString("\tesac\n\tlocal words=\n\tcase \"$verb ${COMP_WORDS[2]}\" in\n")
 	for _, v := range deepestFirst(words) {
-		list := slices.Concat(v.args, flagNames(v))
-		fmt.Fprintf(&b, "\t'%s'*) words='%s' ;;\n", strings.Join(v.path, " ")+" ", strings.Join(list, " "))
+		list := strings.Join(slices.Concat(v.args, flagNames(v)), " ")
+		if v.names {
+			list += `'" $(_lastout_names "${COMP_WORDS[@]}")"'`
+		}
+		fmt.Fprintf(&b, "\t'%s'*) words='%s' ;;\n", strings.Join(v.path, " ")+" ", list)
 	}
 	b.WriteString("\tesac\n\tCOMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n" +
 		"\t[ ${#COMPREPLY[@]} -gt 0 ] || COMPREPLY=($(compgen -f -- \"$cur\"))\n}\n" +
@@ -136,7 +168,7 @@ func bashCompletion(words []verbWords) string {
 // zshCompletion shows what each word is for.
 func zshCompletion(words []verbWords) string {
 	var b strings.Builder
-	b.WriteString("#compdef lastout\n# zsh completion for lastout\n_lastout() {\n\tlocal -a words_here\n" +
+	b.WriteString("#compdef lastout\n# zsh completion for lastout\n" + namesFunction + "_lastout() {\n\tlocal -a words_here\n" +
 		"\tif (( CURRENT == 2 )); then\n\t\twords_here=(\n")
 	for _, v := range words {
 		if len(v.path) == 1 {
@@ -162,6 +194,9 @@ func zshCompletion(words []verbWords) string {
 				b.WriteString(" " + zshQuote(n+":"+f.usage))
 			}
 		}
+		if v.names {
+			b.WriteString(` ${(f)"$(_lastout_names $words)"}`)
+		}
 		b.WriteString(" ) ;;\n")
 	}
 	b.WriteString("\tesac\n\t_describe word words_here || _files\n}\ncompdef _lastout lastout\n")
@@ -171,7 +206,7 @@ func zshCompletion(words []verbWords) string {
 // fishCompletion is a line for each word.
 func fishCompletion(words []verbWords) string {
 	var b strings.Builder
-	b.WriteString("# fish completion for lastout\ncomplete -c lastout -f\n")
+	b.WriteString("# fish completion for lastout\ncomplete -c lastout -f\n" + fishNames)
 	for _, v := range words {
 		parent, condition := "__fish_use_subcommand", "__fish_seen_subcommand_from "+v.path[len(v.path)-1]
 		if len(v.path) > 1 {
@@ -181,6 +216,9 @@ func fishCompletion(words []verbWords) string {
 		fmt.Fprintf(&b, "complete -c lastout -n %s -a %s -d %s\n", fishQuote(parent), last, fishQuote(v.usage))
 		for _, f := range v.flags {
 			fmt.Fprintf(&b, "complete -c lastout -n %s%s -d %s\n", fishQuote(condition), fishFlag(f), fishQuote(f.usage))
+		}
+		if v.names {
+			fmt.Fprintf(&b, "complete -c lastout -n %s -a '(__lastout_names)'\n", fishQuote(condition))
 		}
 		if len(v.args) > 0 && v.path[0] != "demo" {
 			fmt.Fprintf(&b, "complete -c lastout -n %s -a %s\n", fishQuote(condition), fishQuote(strings.Join(v.args, " ")))

@@ -124,7 +124,9 @@ func (h *Host) trafficOf(diag *sockdiag.Diag, tag uint64) (Traffic, bool) {
 		return Traffic{}, false
 	}
 	samples = slices.DeleteFunc(samples, func(s sockdiag.Sample) bool { return !where.has(s.Local) })
-	sum := sockdiag.Summarise(samples)
+	judge := sockdiag.NewJudge(diag)
+	_ = judge.Settle(samples, pids) // where that is refused, who was just served counts as busy for a while
+	sum := judge.Summarise(samples)
 	return Traffic{
 		Busy: sum.Busy(), Idle: sum.Idle(), Queued: sum.Count[sockdiag.Queued] + sum.Count[sockdiag.Waiting],
 		Unused: sum.Count[sockdiag.Preconnect],
