@@ -19,7 +19,7 @@ type Recorder struct {
 // The events that are kept: some for the tree and some for each instance, so that the begin and the end of one is whole.
 const (
 	keptEvents   = 64 << 10
-	keptEach     = 1 << 10
+	keptEach     = 512
 	keptAtMost   = 2 << 20
 	longestEvent = keptEvents / 4 // what is longer would be kept in pieces
 )
