@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"net"
+	"net/netip"
 	"strconv"
 
 	"github.com/urfave/cli/v2"
@@ -35,7 +37,22 @@ func (p *program) exportKubernetes(c *cli.Context) error {
             # The same in lastout's words: it keeps its shutdown below that, whatever the configuration says.
             - name: LASTOUT_GRACE
               value: "%[3]ds"
-`, strconv.Quote(container), x.why(), int(x.wait.Seconds()), delay))
+%[5]s`, strconv.Quote(container), x.why(), int(x.wait.Seconds()), delay, x.probes()))
+}
+
+// probes are those that a pod can be asked by. The kubelet asks from outside, so they take an address that it reaches.
+func (x exported) probes() string {
+	host, port, err := net.SplitHostPort(x.Control.Listen)
+	ip, noAddress := netip.ParseAddr(host)
+	if err != nil || host == "localhost" || noAddress == nil && ip.IsLoopback() {
+		return "          # With [control] listen = \"0.0.0.0:9180\" it could be asked: /readyz and /livez are for probes.\n"
+	}
+	return fmt.Sprintf(`          readinessProbe:
+            httpGet: { path: /readyz, port: %[1]s }
+            periodSeconds: 2
+          livenessProbe:
+            httpGet: { path: /livez, port: %[1]s }
+`, port)
 }
 
 func (p *program) exportCompose(c *cli.Context) error {

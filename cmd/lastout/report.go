@@ -50,6 +50,9 @@ func (p *program) report(c *cli.Context) error {
 	case "html":
 		return s.HTML(p.stdout, filepath.Base(file))
 	}
+	if err := write(p.stdout, s.Whence()+"\n"); err != nil {
+		return err
+	}
 	s.Text(p.stdout, width(p.stdout), onTerminal(p.stdout))
 	return nil
 }

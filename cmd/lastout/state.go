@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 
 	"lastout/process/output"
 	"lastout/supervisor/journal"
@@ -69,13 +70,26 @@ func kept(dir string) ([]string, error) {
 	return names, nil
 }
 
-// keepJournal opens the journal for `lastout report`. Where there is no place for it that is said, and nothing else
-// suffers.
+// keepJournal opens the journal for `lastout report`. Where there is no place for it, or a disk that does not answer,
+// that is said, and nothing else suffers.
 func (r *runner) keepJournal(flag string) {
 	if flag == noState {
 		return
 	}
-	j, err := openKept(flag, r.config.Name, time.Now())
+	var j *journalFile
+	err := errors.New("the disk does not answer")
+	opened := make(chan func(), 1)
+	go func() {
+		kept, failed := openKept(flag, r.config.Name, time.Now())
+		opened <- func() { j, err = kept, failed }
+	}()
+	timer := time.NewTimer(diskPatience)
+	defer timer.Stop()
+	select {
+	case take := <-opened:
+		take()
+	case <-timer.C:
+	}
 	if err != nil {
 		r.log.info(fmt.Sprintf("lastout report will not know of this run: %v (--state off keeps nothing)", err))
 		return
@@ -92,24 +106,52 @@ func openKept(flag, name string, now time.Time) (*journalFile, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	old, err := kept(dir)
-	if err != nil {
+	if err := prune(dir); err != nil {
 		return nil, err
-	}
-	for len(old) >= keptRuns {
-		if err := os.Remove(filepath.Join(dir, old[0])); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
-		old = old[1:]
 	}
 	stamp := now.UTC().Format("20060102T150405.000000Z")
 	k := &keptFile{path: filepath.Join(dir, fmt.Sprintf("%s-%d.jsonl", stamp, os.Getpid())), limit: keptSize}
-	if k.f, err = os.OpenFile(k.path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600); err != nil {
+	if k.f, err = openLocked(k.path, os.O_CREATE|os.O_EXCL|os.O_WRONLY); err != nil {
 		return nil, err
 	}
 	sink := output.NewSink(k)
 	sink.Hurry(0) // a disk that hangs holds nobody back for its sake
 	return &journalFile{path: k.path, file: k, sink: sink}, nil
+}
+
+// prune makes room for one more. That of a run which still goes on stays, however old it is: it is locked.
+func prune(dir string) error {
+	old, err := kept(dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range old[:max(0, len(old)-keptRuns+1)] {
+		path := filepath.Join(dir, name)
+		f, err := openLocked(path, os.O_WRONLY)
+		if errors.Is(err, unix.EWOULDBLOCK) || errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = errors.Join(os.Remove(path), f.Close())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openLocked opens a file and locks it for as long as it is open (flock(2)); one that somebody else has is EWOULDBLOCK.
+func openLocked(path string, mode int) (*os.File, error) {
+	f, err := os.OpenFile(path, mode, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("cannot lock %s: %w", path, err)
+	}
+	return f, nil
 }
 
 // keptFile is a kept journal on the disk. Only the writing goroutine of its sink touches it, and Close after that.
@@ -143,7 +185,7 @@ func (k *keptFile) condense() error {
 		return err
 	}
 	j.Entries = journal.Condense(j.Entries)
-	f, err := os.OpenFile(k.path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	f, err := openLocked(k.path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY)
 	if err != nil {
 		return err
 	}

@@ -79,3 +79,65 @@ func TestKeptJournalStaysSmall(t *testing.T) {
 		t.Error(v)
 	}
 }
+
+// TestKeptRunsAreFew prunes what is old, and never what is still being written.
+func TestKeptRunsAreFew(t *testing.T) {
+	root := t.TempDir()
+	begin := time.Date(2026, 3, 14, 15, 9, 26, 0, time.UTC)
+	live, err := openKept(root, "shop", begin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range 3 * keptRuns {
+		j, err := openKept(root, "shop", begin.Add(time.Duration(n+1)*time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := j.close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stranger := filepath.Join(root, "shop", "notes.txt")
+	if err := os.WriteFile(stranger, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	names, err := kept(filepath.Join(root, "shop"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(names) != keptRuns+1 || names[0] != filepath.Base(live.path) {
+		t.Errorf("with one that is written still, kept are %q", names)
+	}
+	if err := live.close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openKept(root, "shop", begin.Add(1000*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if names, _ = kept(filepath.Join(root, "shop")); len(names) != keptRuns {
+		t.Errorf("kept are %q", names)
+	}
+	if _, err := os.Stat(stranger); err != nil {
+		t.Error("a file that is no journal is gone")
+	}
+}
+
+func TestStateDir(t *testing.T) {
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	own := filepath.Join(home, ".local", "state", "lastout")
+	if os.Geteuid() == 0 {
+		own = "/var/lib/lastout"
+	}
+	for _, c := range []struct{ flag, xdg, want string }{
+		{"there", "/state", "there"},
+		{"", "/state", "/state/lastout"},
+		{"", "", own},
+		{"", "relative", own}, // is to be ignored, says the specification
+	} {
+		t.Setenv("XDG_STATE_HOME", c.xdg)
+		if got, err := stateDir(c.flag); err != nil || got != c.want {
+			t.Errorf("--state %q, XDG_STATE_HOME=%q: %q (%v), want %q", c.flag, c.xdg, got, err, c.want)
+		}
+	}
+}

@@ -35,7 +35,7 @@ func (s *Shutdown) HTML(w io.Writer, source string) error {
 <h1 class="%s">%s</h1>
 <p class="faint">%s</p>
 `, html.EscapeString(strings.TrimSpace(s.Name+" · "+title)), Style(), pageStyle, Marks, s.tone(), html.EscapeString(title),
-		html.EscapeString(s.whence()))
+		html.EscapeString(s.Whence()))
 	if len(s.Phases) > 0 {
 		s.writeFacts(&b)
 	}

@@ -118,8 +118,8 @@ func (s *Shutdown) tone() string {
 	return "fine"
 }
 
-// whence says what was taken down, when and why.
-func (s *Shutdown) whence() string {
+// Whence says what was taken down, when and why.
+func (s *Shutdown) Whence() string {
 	var parts []string
 	if s.Name != "" {
 		parts = append(parts, s.Name)
@@ -139,7 +139,7 @@ func (s *Shutdown) subtitle() string {
 	if s.Bound > 0 {
 		took += " of at most " + Duration(s.Bound)
 	}
-	parts := append([]string{s.whence()}, took, Count(len(s.Instances), "instance"))
+	parts := append([]string{s.Whence()}, took, Count(len(s.Instances), "instance"))
 	if s.Outcome != nil {
 		parts = append(parts, fmt.Sprintf("exit code %d", s.Outcome.Code))
 	}
