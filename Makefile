@@ -62,7 +62,7 @@ fmt:
 
 bench: build ## start, stop, memory, restart and output of the built binary; then the packages' own benchmarks
 	LASTOUT_BIN=$(CURDIR)/bin/lastout $(GO) test ./cmd/acceptance -run '^$$' -bench . -benchtime 5x -timeout 30m
-	$(GO) test ./process/output ./process ./ordering ./supervisor -run '^$$' -bench . -timeout 30m
+	$(GO) test ./process/output ./process ./ordering ./supervisor ./supervisor/engine -run '^$$' -bench . -timeout 30m
 
 cover: ## coverage of the packages by all tests
 	$(GO) test -coverpkg=$(PKGS) -coverprofile=cover.out $(PKGS)
