@@ -62,4 +62,9 @@
 // A connection that never carried a byte makes a program's own graceful stop wait. EndPreconnect lets the program read
 // end of file (shutdown(2), SHUT_RD, on a duplicate), after which a late byte can still be answered, or destroys it
 // (SOCK_DESTROY of sock_diag(7)), which the client sees as a reset.
+//
+// # Kept connections
+//
+// A program's own graceful stop closes the connections it keeps. A request that has come in on one by then, and was not
+// read, is reset although its client knows that it arrived. HoldBack keeps requests from arriving for that moment.
 package quiesce

@@ -138,7 +138,9 @@ func (d *drainer) hearOut(there []sockdiag.Sample, now time.Time) {
 	left := d.view.vanished
 	maps.Copy(left, d.view.holding)
 	for i := range there {
-		delete(left, there[i].Cookie)
+		if there[i].Info.Size > 0 { // else it is the little that the kernel keeps of one that has ended, by the same cookie
+			delete(left, there[i].Cookie)
+		}
 	}
 	told := d.orders.Load().told
 	for {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"lastout/ordering"
 	"lastout/supervisor"
 )
 
@@ -254,9 +255,31 @@ func TestCutConnectionsAreNamed(t *testing.T) {
 	if cut.State != supervisor.Stopping || cut.Step != 1 {
 		t.Errorf("cut off in state %s, step %d", cut.State, cut.Step)
 	}
-	late := r.first(supervisor.KindUnanswered, "edge")
-	if len(late.Connections) != 1 || late.Connections[0].Peer != c.Peer || late.At > cut.At {
-		t.Errorf("unanswered by the end of the drain: %+v", late)
+}
+
+// Who is not answered when the time of a drain is up is named before the workers have left.
+func TestUnansweredAreNamed(t *testing.T) {
+	r := newRig(t)
+	leaves, hold := r.fifo("leaves"), r.fifo("hold")
+	r.add("app", ordering.Worker, "").Process.Instances[0].Command = r.shell(`trap "" TERM; read line < $DIR/leaves`)
+	e := r.gateway(supervisor.UntilQuiet)
+	r.nodes[1].DependsOn = []string{"app"}
+	e.Spec.Drain.Quiesce, e.Spec.Drain.Timeout = false, 200*time.Millisecond // all of it is for the watch
+	r.start()
+	c := r.dial(r.address("listens"))
+	c.ask("/hold")
+	r.out.await("holds a request")
+	r.host.Stop("test")
+	late := r.await("the word", func(rep supervisor.Report) bool { return rep.Kind == supervisor.KindUnanswered })
+	if len(late.Connections) != 1 || late.Connections[0].Peer != c.LocalAddr().String() || late.Instance != "edge" {
+		t.Errorf("unanswered: %+v", late)
+	}
+	hold.release()
+	c.answered()
+	leaves.release()
+	r.wait()
+	if r.has(supervisor.KindCut, "edge") {
+		t.Error("it was answered after all, and is said to have been cut off")
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"lastout/process/quiesce"
 	"lastout/supervisor"
 	"lastout/supervisor/config"
 )
@@ -86,6 +87,7 @@ type drainer struct {
 	shutAt   time.Time // when it began to turn connections away; zero: it did not
 	answered bool      // that they are turned away
 	vigil    vigil
+	back     heldBack
 	ended    map[uint64]bool // preconnects that were seen to, by cookie
 	refused  bool            // it was said that they cannot be ended
 	asked    bool            // who was not answered by the end of the drain
@@ -98,6 +100,7 @@ func newDrainer(h *Host, c *child, l *life, drain config.Drain) *drainer {
 	}
 	d.view = newView(drain.Ports)
 	d.door = newDoor(drain)
+	d.back.all = map[uint32]*quiesce.Hold{}
 	d.orders.Store(&orders{})
 	d.where.Store(&places{})
 	return d
@@ -174,6 +177,7 @@ func (d *drainer) end() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.door.close()
+	d.letGo(orders{over: true}, time.Now())
 	if cut := d.cutOff(time.Now()); len(cut) > 0 {
 		d.host.box.Put(supervisor.Cut{Inst: d.life.inst, Run: d.life.run, Connections: cut})
 	}
@@ -185,6 +189,14 @@ func (d *drainer) end() {
 func (d *drainer) work(o orders, now time.Time) time.Duration {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	next := d.proceed(o, now)
+	if d.letGo(o, now) && (next == never || next > shortLook) {
+		next = shortLook
+	}
+	return next
+}
+
+func (d *drainer) proceed(o orders, now time.Time) time.Duration {
 	if o.late && !d.asked {
 		d.asked = true
 		d.nameUnanswered()
@@ -292,7 +304,10 @@ func (d *drainer) shut(now time.Time) time.Duration {
 	if err == nil && first+second > 0 && now.Sub(d.shutAt) < queueBound {
 		return queueLook
 	}
-	d.answered = true
+	if d.invited() && d.holdBack() && now.Sub(d.shutAt) < queueBound {
+		return queueLook
+	}
+	d.answered, d.back.until = true, now.Add(queueBound)
 	d.endPreconnects()
 	if d.invited() {
 		d.door.release()

@@ -37,8 +37,15 @@ func TestUnseenIsSaidOnce(t *testing.T) {
 	}
 }
 
-// Who was in hand and is gone at the next look was cut off, also if the kernel says so only later.
+// Who was in hand and is gone at the next look was cut off, also if the kernel says so only later, and keeps a little of
+// the connection until its client closes it.
 func TestVanishedIsHeardOut(t *testing.T) {
+	for name, closes := range map[string]bool{"the client closes, too": true, "the client keeps it open": false} {
+		t.Run(name, func(t *testing.T) { vanish(t, closes) })
+	}
+}
+
+func vanish(t *testing.T, closes bool) {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -76,7 +83,9 @@ func TestVanishedIsHeardOut(t *testing.T) {
 	}
 	peer := client.LocalAddr().String()
 	server.Close()
-	client.Close()
+	if closes {
+		client.Close()
+	}
 	look()
 	if len(d.view.holding) != 0 || len(d.view.vanished) != 1 {
 		t.Errorf("%d in hand, %d vanished", len(d.view.holding), len(d.view.vanished))
