@@ -184,7 +184,8 @@ func (s *Shutdown) writeEverybody(b *strings.Builder) {
 		}
 		cell := func(i int) string { return html.EscapeString(r.cells[i]) }
 		fmt.Fprintf(b, `<tr%s><td>%s<td>%s<td class="n">%s<td>%s<td>%s<td class="n">%s<td class="n">%s<td class="n">%s<td class="%s">%s`+"\n",
-			critical, cell(1), html.EscapeString(x.Role), cell(2), cell(3), cell(4), cell(5), cell(6), by, x.class(), cell(7))
+			critical, cell(colName), html.EscapeString(x.Role), cell(colTurn), cell(colAfter), cell(colTold), cell(colTook),
+			cell(colLeft), by, x.class(), cell(colHow))
 	}
 	b.WriteString("</table></div>\n")
 }

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"lastout/supervisor"
 )
@@ -14,12 +13,6 @@ import (
 // maxRows is how many rows a person takes in at a glance. Beyond it, instances of one process that left without ado
 // share a row.
 const maxRows = 40
-
-// The narrowest and the widest timeline worth drawing.
-const (
-	minBars = 12
-	maxBars = 48
-)
 
 // Text draws the shutdown for a person: a verdict, a row for everybody who took part in the order they left, and what
 // went wrong. With a width above 0 it adds as much of a timeline as fits into lines of that width; color adds colours.
@@ -86,74 +79,6 @@ func (s *Shutdown) verdict(p painter) string {
 	return paint(text) + code
 }
 
-// row is a line of the table: one instance, or several of a process that share it.
-type row struct {
-	cells    []string
-	of       *Instance
-	critical bool
-}
-
-// writeTable writes a row for everybody who took part, and the timeline beside it.
-func (s *Shutdown) writeTable(b *strings.Builder, p painter, width int) {
-	head := []string{"", "instance", "turn", "after", "told", "took", "left", "how"}
-	rows := s.rows()
-	widths := make([]int, len(head))
-	measure := func(cells []string) {
-		for i, cell := range cells {
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
-		}
-	}
-	measure(head)
-	for _, r := range rows {
-		measure(r.cells)
-	}
-	bars := min(maxBars, width-total(widths)-1)
-	if bars < minBars {
-		bars = 0
-	}
-	b.WriteByte('\n')
-	writeRow(b, widths, head, p.dim, bars)
-	if bars > 0 {
-		b.WriteString(p.dim(axis(s.Took, bars)))
-	}
-	b.WriteByte('\n')
-	for _, r := range rows {
-		writeRow(b, widths, r.cells, p.of(r.of), bars)
-		if bars > 0 {
-			b.WriteString(s.bar(r.of, bars, p))
-		}
-		b.WriteByte('\n')
-	}
-	if bars > 0 {
-		b.WriteString(writeLegend(rows, p))
-	}
-}
-
-// total is the width of a table's line with two blanks after each column.
-func total(widths []int) int {
-	n := 0
-	for _, w := range widths {
-		n += w + 2
-	}
-	return n
-}
-
-// writeRow writes the cells of one line; times stand right, words left. The last column is only padded for a timeline.
-func writeRow(b *strings.Builder, widths []int, cells []string, paint func(string) string, bars int) {
-	for i, cell := range cells {
-		pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
-		last := i == len(cells)-1
-		switch {
-		case i == 2 || i == 5 || i == 6:
-			b.WriteString(pad + paint(cell) + "  ")
-		case last && bars == 0:
-			b.WriteString(paint(cell))
-		default:
-			b.WriteString(paint(cell) + pad + "  ")
-		}
-	}
-}
-
 // rows makes the table's lines, folded where there are too many.
 func (s *Shutdown) rows() []row {
 	fold := len(s.Instances) > maxRows
@@ -193,7 +118,7 @@ func (s *Shutdown) cut(rows []row) []row {
 	})
 	if cut > 0 {
 		last := &rows[len(rows)-1]
-		last.cells[7] += fmt.Sprintf(" (and %s more without ado)", Count(cut, "row"))
+		last.cells[colHow] += fmt.Sprintf(" (and %s more without ado)", Count(cut, "row"))
 	}
 	return rows
 }
@@ -227,8 +152,8 @@ func (s *Shutdown) row(x *Instance) row {
 // sharedRow widens a row to one instance more: it shows the last to leave.
 func (s *Shutdown) sharedRow(r row, x *Instance, count int) row {
 	shared := s.row(x)
-	shared.cells[1] = fmt.Sprintf("%s (%d)", x.Process, count)
-	shared.cells[0] = r.cells[0]
+	shared.cells[colName] = fmt.Sprintf("%s (%d)", x.Process, count)
+	shared.cells[colMark] = r.cells[colMark]
 	return shared
 }
 
