@@ -38,7 +38,7 @@ type bundle struct {
 func (b *bundle) write(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, d := range []string{"bin", "conf", "dev", "proc", "sys", "tmp"} {
+	for _, d := range []string{"bin", "conf", "dev", "proc", "run", "sys", "tmp"} {
 		if err := os.MkdirAll(filepath.Join(dir, "rootfs", d), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -95,6 +95,7 @@ func (b *bundle) mounts() []object {
 		mount("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755"),
 		mount("/dev/shm", "tmpfs", "shm", "nosuid", "noexec", "nodev", "mode=1777"),
 		mount("/tmp", "tmpfs", "tmpfs", "nosuid", "nodev", "mode=1777"),
+		mount("/run", "tmpfs", "tmpfs", "nosuid", "nodev", "mode=755"),
 		mount("/ours", "tmpfs", "tmpfs", "nosuid", "nodev", "mode=755"),
 	}
 	for name, file := range map[string]string{"lastout": lastoutBin, "web": webBin, "child": childBin} {

@@ -169,7 +169,7 @@ func stopHeld(t *testing.T, r *oci, b bundle) {
 			c.wantOnce("INF edge: a drain here turns new connections away by sentinel, sees its connections",
 				"WRN edge: cannot end connections that never carried a byte: pidfd_getfd: .*; SOCK_DESTROY: operation not permitted",
 				"INF new connections to edge: sentinel on 1 listener")
-			if n := c.count(" WRN "); n != 1 {
+			if n := c.count(" WRN edge: "); n != 1 {
 				t.Errorf("%d warnings", n)
 			}
 		})
@@ -206,7 +206,7 @@ func stopWhole(t *testing.T, r *oci, b bundle) {
 			c.wantWhole(clients)
 			c.wantOnce("INF edge: a drain here turns new connections away by sentinel, ends preconnects by shutdown, "+
 				"sees its connections", "INF new connections to edge: sentinel on 1 listener")
-			if n := c.count(" WRN "); n > 0 {
+			if n := c.count(" WRN edge: "); n > 0 {
 				t.Errorf("%d warnings", n)
 			}
 		})
@@ -228,7 +228,7 @@ func stopDegraded(t *testing.T, r *oci, b bundle) {
 		`INF new connections to edge: not possible here on tcp \[::\]:8080`,
 		`INF edge is drained: not drained within 2(\.\d+)?s`)
 	before, _, _ := strings.Cut(c.said(), "shutting down")
-	if warnings := strings.Count(before, " WRN "); warnings != 2 {
+	if warnings := strings.Count(before, " WRN edge: "); warnings != 2 {
 		t.Errorf("%d warnings before the shutdown", warnings)
 	}
 }
