@@ -53,4 +53,5 @@ server.on("upgrade", (request, socket) => {
 });
 
 process.on("SIGTERM", () => { if (!process.env.DEAF) server.close(() => process.exit(0)); });
-server.listen(Number(process.env.PORT), process.env.HOST);
+if (process.env.LISTEN_FDS) server.listen({ fd: 3 }); // it was handed its socket
+else server.listen(Number(process.env.PORT), process.env.HOST);
