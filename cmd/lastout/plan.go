@@ -35,6 +35,34 @@ type planJSON struct {
 	Timeout time.Duration `json:"timeout"` // of the shutdown; 0: none
 	Reserve time.Duration `json:"reserve"`
 	Grace   *graceJSON    `json:"grace,omitempty"`
+	Sockets []socketJSON  `json:"sockets,omitempty"` // opened before anybody starts
+}
+
+// socketJSON is a held listener, and who is handed it.
+type socketJSON struct {
+	Name      string   `json:"name"`
+	Listen    []string `json:"listen"`
+	Processes []string `json:"processes"`
+}
+
+// socketsOf are the held listeners that somebody is handed.
+func socketsOf(cfg *config.Config) []socketJSON {
+	var all []socketJSON
+	for i := range cfg.Sockets {
+		s := socketJSON{Name: cfg.Sockets[i].Name}
+		for _, a := range cfg.Sockets[i].Listen {
+			s.Listen = append(s.Listen, a.String())
+		}
+		for _, p := range cfg.Processes {
+			if slices.Contains(p.Sockets, i) && len(p.Instances) > 0 {
+				s.Processes = append(s.Processes, p.Name)
+			}
+		}
+		if len(s.Processes) > 0 {
+			all = append(all, s)
+		}
+	}
+	return all
 }
 
 // graceJSON compares the plan with what somebody else allows.
@@ -63,6 +91,7 @@ func (p *program) plan(c *cli.Context) error {
 func planOf(cfg *config.Config, grace time.Duration) planJSON {
 	plan := supervisor.MakePlan(cfg.Graph, cfg.Specs, cfg.Options)
 	answer := planJSON{Name: cfg.Name, Plan: plan, Timeout: cfg.Options.Timeout, Reserve: cfg.Options.Reserve}
+	answer.Sockets = socketsOf(cfg)
 	if grace <= 0 {
 		return answer
 	}
@@ -78,6 +107,9 @@ func planOf(cfg *config.Config, grace time.Duration) planJSON {
 func planText(a planJSON) string {
 	var b strings.Builder
 	b.WriteString("start\n")
+	for _, s := range a.Sockets {
+		fmt.Fprintf(&b, "   0  open %s for %s (socket %q)\n", strings.Join(s.Listen, ", "), strings.Join(s.Processes, ", "), s.Name)
+	}
 	for i, level := range a.Start {
 		fmt.Fprintf(&b, "  %2d  %s\n", i+1, strings.Join(level, ", "))
 	}

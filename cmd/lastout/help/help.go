@@ -12,8 +12,8 @@ var files embed.FS
 
 // order is that in which a newcomer reads them.
 var order = []string{
-	"lastout", "configuration", "order", "shutdown", "drain", "readiness", "hooks", "circumstances", "output", "trees",
-	"exit-codes", "control", "health", "journal",
+	"lastout", "configuration", "order", "shutdown", "drain", "sockets", "readiness", "hooks", "circumstances", "output",
+	"trees", "exit-codes", "control", "health", "journal",
 	"report", "containers", "rehearse",
 }
 
