@@ -22,7 +22,7 @@ func heldTown(preset, command string, files ...string) town {
 		files: files, ready: 1, last: []worker{{"edge", syscall.SIGTERM}},
 		conf: fmt.Sprintf(`
 [shutdown]
-timeout = "25s"
+timeout = "40s" # the program's own
 [socket.web]
 listen = "$ADDR"
 [process.edge]
@@ -35,14 +35,13 @@ sockets = ["web"]
 ready = { http = "http://$ADDR/", interval = "20ms" }
 restart = "always"
 backoff = { min = "1ms" }
-stop = { timeout = "10s" }
 `, preset, command),
 	}
 }
 
 var (
-	heldGunicorn = heldTown("gunicorn", `["gunicorn", "--workers", "8", "--chdir", "$DIR", "app:application"]`, "app.py")
-	heldUWSGI    = heldTown("uwsgi", `["uwsgi", "--plugin", "python3", "--master", "--processes", "8", "--protocol", "http",
+	heldGunicorn = heldTown("gunicorn", `["gunicorn", "--workers", "2", "--threads", "64", "--chdir", "$DIR", "app:application"]`, "app.py")
+	heldUWSGI    = heldTown("uwsgi", `["uwsgi", "--plugin", "python3", "--master", "--processes", "4", "--protocol", "http",
   "--hook-master-start", "unix_signal:15 gracefully_kill_them_all", "--die-on-term", "--wsgi-file", "$DIR/app.py"]`, "app.py")
 	heldNode = heldTown("node", `["node", "$DIR/app.js"]`, "app.js")
 
