@@ -136,30 +136,30 @@ func answering(path string) (*control.Client, *control.About, error) {
 }
 
 // theOnlyOne is for who is asked without any configuration, as in a container: where one tree of this user runs, that is
-// meant.
+// meant. Of the places where sockets are, the first one with a tree that lives counts.
 func theOnlyOne(file string) (*control.Client, *control.About, error) {
-	var found []*control.Client
-	var abouts []*control.About
-	var names []string
 	for _, pattern := range control.Places("*", os.Getuid(), os.Getenv) {
 		paths, _ := filepath.Glob(pattern)
+		var client *control.Client
+		var about *control.About
+		var names []string
 		for _, path := range paths {
-			if client, about, err := answering(path); err == nil {
-				found, abouts = append(found, client), append(abouts, about)
-				names = append(names, fmt.Sprintf("%s (%s)", about.Name, path))
+			if c, a, err := answering(path); err == nil {
+				client, about, names = c, a, append(names, fmt.Sprintf("%s (%s)", a.Name, path))
 			}
 		}
-	}
-	switch len(found) {
-	case 0:
-		return nil, nil, &noMaster{
-			who: "you: there is no " + file + " here, and no tree of yours runs", advice: "-c FILE names a configuration, --socket PATH a socket.",
+		switch len(names) {
+		case 0:
+		case 1:
+			return client, about, nil
+		default:
+			return nil, nil, fmt.Errorf("there is no %s here, and several trees run: %s (-c FILE or --socket PATH names one)",
+				file, strings.Join(names, ", "))
 		}
-	case 1:
-		return found[0], abouts[0], nil
 	}
-	return nil, nil, fmt.Errorf("there is no %s here, and several trees run: %s (-c FILE or --socket PATH names one)",
-		file, strings.Join(names, ", "))
+	return nil, nil, &noMaster{
+		who: "you: there is no " + file + " here, and no tree of yours runs", advice: "-c FILE names a configuration, --socket PATH a socket.",
+	}
 }
 
 // interruptible is the life of a verb that may take long: Ctrl-C ends it, and nothing of the tree.

@@ -123,11 +123,10 @@ func operationText(o control.OperationStatus, now time.Time) string {
 	return text
 }
 
-// processRows are the lines of a process: one where it has one instance of its own name, else one for the whole and one
-// for each.
+// processRows are the lines of a process: one where one instance is shown, else one for the whole and one for each.
 func processRows(p *control.ProcessStatus, s, last *control.Status, before map[string]float64) []row {
-	if len(p.Instances) == 1 && p.Instances[0].Name == p.Name {
-		return []row{instanceRow(p, &p.Instances[0], p.Name, s, last, before)}
+	if len(p.Instances) == 1 {
+		return []row{instanceRow(p, &p.Instances[0], p.Instances[0].Name, s, last, before)}
 	}
 	whole := row{style: styleDim}
 	whole.cells[colInstance], whole.cells[colRole] = p.Name, p.Role

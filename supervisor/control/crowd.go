@@ -15,9 +15,13 @@ type crowd struct {
 	mu    sync.Mutex
 	conns map[net.Conn]*list.Element // in waiting; nil: it is busy
 	wait  list.List                  // of net.Conn, the longest first
+	over  bool                       // nobody is to wait any more
+	empty chan struct{}              // closed when that is so, and nobody is busy
 }
 
-func newCrowd(most int) *crowd { return &crowd{most: most, conns: map[net.Conn]*list.Element{}} }
+func newCrowd(most int) *crowd {
+	return &crowd{most: most, conns: map[net.Conn]*list.Element{}, empty: make(chan struct{})}
+}
 
 // changed is the server's hook. A connection counts as waiting until the head of its request is there.
 func (c *crowd) changed(conn net.Conn, state http.ConnState) {
@@ -44,6 +48,7 @@ func (c *crowd) changed(conn net.Conn, state http.ConnState) {
 	case http.StateClosed, http.StateHijacked:
 		delete(c.conns, conn)
 	}
+	c.disperse()
 }
 
 // dismiss closes the connection that has waited for longest. There is one: the new one waits too.
@@ -51,4 +56,30 @@ func (c *crowd) dismiss() {
 	conn := c.wait.Remove(c.wait.Front()).(net.Conn)
 	delete(c.conns, conn)
 	conn.Close()
+}
+
+// close dismisses all that wait, now and from now on, and returns what is closed when nobody is left.
+func (c *crowd) close() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.over = true
+	c.disperse()
+	return c.empty
+}
+
+// disperse does so, once that is asked for.
+func (c *crowd) disperse() {
+	if !c.over {
+		return
+	}
+	for c.wait.Len() > 0 {
+		c.dismiss()
+	}
+	select {
+	case <-c.empty:
+	default:
+		if len(c.conns) == 0 {
+			close(c.empty)
+		}
+	}
 }

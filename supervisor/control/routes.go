@@ -1,12 +1,14 @@
 package control
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // route is one way into the control plane. The mux, the check of rights and the OpenAPI description are made from these.
@@ -64,6 +66,12 @@ func (s *Server) answer(w http.ResponseWriter, req *http.Request, r *route) {
 	if err == nil {
 		err = r.check(req)
 	}
+	if r.body != nil {
+		late := context.AfterFunc(s.alive, func() { // what has not come by the end is not waited for
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now())
+		})
+		defer late()
+	}
 	if err == nil {
 		err = r.serve(s, w, req)
 	}
@@ -91,9 +99,12 @@ func (s *Server) allowed(req *http.Request, r *route) error {
 	return problemf(http.StatusForbidden, "%s may not use this socket (control.allow_users)", peer)
 }
 
-// check refuses a query that the route does not know: a misspelled one must not be ignored.
+// check refuses a body that is too large, and a query that the route does not know: a misspelled one must not be ignored.
 func (r *route) check(req *http.Request) error {
 	values := req.URL.Query()
+	if r.body != nil && req.ContentLength > maxBody {
+		return problemf(http.StatusRequestEntityTooLarge, "a request has %d bytes at most", maxBody)
+	}
 	for name, given := range values {
 		p := r.parameter(name)
 		switch {

@@ -35,16 +35,18 @@ type Options struct {
 type Server struct {
 	Options
 	followers chan struct{} // a place for each
+	crowd     *crowd
 	socket    *http.Server
 	health    *http.Server
 	alive     context.Context // ends when the server is to be quiet
 	end       context.CancelFunc
+	doors     []net.Listener
 	serving   sync.WaitGroup
 }
 
 // NewServer makes a server that serves nobody yet.
 func NewServer(o Options) *Server {
-	s := &Server{Options: o, followers: make(chan struct{}, maxFollowers)}
+	s := &Server{Options: o, followers: make(chan struct{}, maxFollowers), crowd: newCrowd(maxConnections)}
 	s.alive, s.end = context.WithCancel(context.Background())
 	s.socket = s.listener(s.mux(), withPeer)
 	s.health = s.listener(s.healthMux(), nil)
@@ -60,7 +62,7 @@ func (s *Server) listener(h http.Handler, withConn func(context.Context, net.Con
 		IdleTimeout:       idleBound,
 		MaxHeaderBytes:    maxHead,
 		ConnContext:       withConn,
-		ConnState:         newCrowd(maxConnections).changed,
+		ConnState:         s.crowd.changed,
 		ErrorLog:          log.New(complaint(s.Complain), "", 0),
 	}
 }
@@ -82,22 +84,27 @@ func (s *Server) Serve(l net.Listener) { s.serve(s.socket, l) }
 func (s *Server) ServeHealth(l net.Listener) { s.serve(s.health, l) }
 
 func (s *Server) serve(h *http.Server, l net.Listener) {
+	s.doors = append(s.doors, l)
 	s.serving.Go(func() {
-		if err := h.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := h.Serve(l); s.alive.Err() == nil {
 			_, _ = complaint(s.Complain).Write([]byte(err.Error()))
 		}
 	})
 }
 
-// Close serves nobody any more. Those who follow get what there is, within the bound; then everybody is cut off.
+// Close serves nobody any more. Who has not sent his whole request is cut off; those who are being answered, and those who
+// follow, get what there is within the bound, and then everybody is cut off.
 func (s *Server) Close(bound time.Duration) {
 	s.end()
-	ctx, cancel := context.WithTimeout(context.Background(), bound)
-	defer cancel()
-	for _, h := range []*http.Server{s.socket, s.health} {
-		if err := h.Shutdown(ctx); err != nil {
-			_ = h.Close()
-		}
+	for _, door := range s.doors {
+		door.Close()
 	}
+	timer := time.NewTimer(bound)
+	defer timer.Stop()
+	select {
+	case <-s.crowd.close():
+	case <-timer.C:
+	}
+	_ = errors.Join(s.socket.Close(), s.health.Close()) // whoever is left is not waited for
 	s.serving.Wait()
 }
