@@ -29,7 +29,7 @@ func TestGatewayCrashes(t *testing.T) {
 	repeat(t, 5, func(t *testing.T) {
 		s := twice.open(t, byLastout)
 		other := newTraffic(t, "other", s.beside, s.clients.over)
-		s.clients.each(3, wish{path: "/?ms=1000"})
+		s.clients.each(3, wish{path: "/hang"})
 		other.each(3, wish{path: "/?ms=1000"})
 		s.untilStarted(6)
 		s.clients.wg.Go(s.stop)
@@ -58,7 +58,7 @@ func TestWorkerHangs(t *testing.T) {
 	needs(t, "haproxy", "node")
 	t.Parallel()
 	repeat(t, 5, func(t *testing.T) {
-		o := haproxy(`drain = { timeout = "1s" }`)
+		o := haproxy(`drain = { timeout = "3s" }`)
 		o.conf = strings.Replace(o.conf, `env = {`, `stop = { timeout = "300ms" }
 env = { DEAF = "1",`, 1)
 		s := o.open(t, byLastout)
@@ -75,7 +75,7 @@ env = { DEAF = "1",`, 1)
 		if s.code != 3 || !slices.Equal(report.Outcome.Killed, []string{"api.1", "api.2"}) {
 			t.Errorf("exit %d, killed %v", s.code, report.Outcome.Killed)
 		}
-		if report.Took > 4*time.Second {
+		if report.Took > 6*time.Second {
 			t.Errorf("took %v", report.Took)
 		}
 		s.verify()

@@ -85,6 +85,9 @@ func (d *drainer) cutOff(now time.Time) []supervisor.Connection {
 	heard := map[uint64]bool{} // by cookie: one may have ended since it was seen to be closing
 	for i := range d.hearing.cut {
 		e := &d.hearing.cut[i]
+		if heard[e.sample.Cookie] {
+			continue
+		}
 		cut = append(cut, connection(&e.sample, max(0, now.Sub(e.seen))))
 		heard[e.sample.Cookie] = true
 	}

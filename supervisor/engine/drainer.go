@@ -177,6 +177,7 @@ func (d *drainer) end() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.door.close()
+	d.keepHeld(time.Now())
 	d.letGo(orders{over: true}, time.Now())
 	if cut := d.cutOff(time.Now()); len(cut) > 0 {
 		d.host.box.Put(supervisor.Cut{Inst: d.life.inst, Run: d.life.run, Connections: cut})

@@ -63,6 +63,26 @@ func (d *drainer) holdBack() (again bool) {
 	return len(holders) > 0 || arrived
 }
 
+// keepHeld takes down who waits for an answer on a connection that is still there only because it is held back: its
+// program is gone.
+func (d *drainer) keepHeld(now time.Time) {
+	if len(d.back.all) == 0 {
+		return
+	}
+	samples, err := d.view.samples(sockdiag.Of(sockdiag.Established, sockdiag.CloseWait))
+	if err != nil {
+		return // they will be heard of, if a moment later
+	}
+	for i := range samples {
+		s := &samples[i]
+		// That an answer is not acknowledged means nothing: that was held back, too.
+		c := d.view.judge.Class(s)
+		if d.back.all[s.Inode] != nil && (c == sockdiag.Unanswered || c == sockdiag.Unread) {
+			d.hearing.cut = append(d.hearing.cut, ending{*s, now})
+		}
+	}
+}
+
 // letGo lets those go that the program has closed, and all of them once it is finishing or that has taken too long. It
 // says whether there are any left.
 func (d *drainer) letGo(o orders, now time.Time) bool {
