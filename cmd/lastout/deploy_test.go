@@ -1,0 +1,56 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+	"time"
+
+	"lastout/supervisor"
+	"lastout/supervisor/config"
+)
+
+// deployed are the examples of testdata/deploy: a configuration, and the files that say how long its container has.
+var deployed = map[string][]string{
+	"scratch/lastout.toml": {"scratch/Dockerfile"},
+	"nginx/lastout.toml":   {"nginx/Dockerfile", "compose.yaml", "kubernetes.yaml"},
+}
+
+// allowed is where such a file says how long the shutdown may take; a bare number is seconds.
+var allowed = regexp.MustCompile(
+	`(?:LASTOUT_GRACE[=:] ?|LASTOUT_GRACE, value: |stop_grace_period: |terminationGracePeriodSeconds: )(\d+)(?:s\b|\n|})`)
+
+// TestDeployExamples holds that the examples are right, and that each number that must fit another one does.
+func TestDeployExamples(t *testing.T) {
+	dir := filepath.Join("..", "..", "testdata", "deploy")
+	for file, besides := range deployed {
+		c, err := config.Load(filepath.Join(dir, file), config.LoadOptions{Env: os.Environ()})
+		if err != nil {
+			t.Errorf("%v", err)
+			continue
+		}
+		for _, beside := range besides {
+			text, err := os.ReadFile(filepath.Join(dir, beside))
+			if err != nil {
+				t.Fatal(err)
+			}
+			found := allowed.FindAllStringSubmatch(string(text), -1)
+			if len(found) == 0 {
+				t.Errorf("%s does not say how long a shutdown may take", beside)
+			}
+			for _, number := range found {
+				grace, err := time.ParseDuration(number[1] + "s")
+				if err != nil {
+					t.Fatal(err)
+				}
+				if kept := withinGrace(c.Options.Timeout, grace); kept != c.Options.Timeout {
+					t.Errorf("%s allows %v in %q: of the %v of %s that leaves %v", beside, grace, number[0], c.Options.Timeout, file, kept)
+				}
+				if plan := supervisor.MakePlan(c.Graph, c.Specs, c.Options); plan.Bound > grace {
+					t.Errorf("%s allows %v, and the shutdown of %s may take %v", beside, grace, file, plan.Bound)
+				}
+			}
+		}
+	}
+}
