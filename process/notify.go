@@ -18,6 +18,8 @@ type Message struct {
 	PID      int // of the sender
 	Ready    bool
 	Stopping bool
+	Watchdog bool   // WATCHDOG=1: it is alive
+	Trigger  bool   // WATCHDOG=trigger: it has failed, and knows it
 	Status   string // for people; empty where none was sent
 }
 
@@ -184,6 +186,9 @@ func parseMessage(text string) Message {
 			m.Ready = m.Ready || value == "1"
 		case "STOPPING":
 			m.Stopping = m.Stopping || value == "1"
+		case "WATCHDOG":
+			m.Watchdog = m.Watchdog || value == "1"
+			m.Trigger = m.Trigger || value == "trigger"
 		case "STATUS":
 			if utf8.ValidString(value) {
 				m.Status = value

@@ -31,6 +31,19 @@ type (
 		Run  Run
 	}
 
+	// CheckHealth begins to look whether the run is well, until StopHealth. Answers: HealthFailed, for each look that failed,
+	// and HealthWorks, for the first that did not after one.
+	CheckHealth struct {
+		Inst Inst
+		Run  Run
+	}
+
+	// StopHealth ends that.
+	StopHealth struct {
+		Inst Inst
+		Run  Run
+	}
+
 	// Signal sends a stop signal, followed by SIGCONT so that a frozen process hears it. Answer: nothing.
 	Signal struct {
 		Inst   Inst
@@ -140,6 +153,8 @@ func (Spawn) action()        {}
 func (Cancel) action()       {}
 func (Probe) action()        {}
 func (StopProbe) action()    {}
+func (CheckHealth) action()  {}
+func (StopHealth) action()   {}
 func (Signal) action()       {}
 func (StopCommand) action()  {}
 func (Kill) action()         {}

@@ -68,6 +68,20 @@ type (
 		Silent []Run
 	}
 
+	// HealthFailed says that a look at a run that is ready failed. Final is one after which no other need be waited for.
+	HealthFailed struct {
+		Inst  Inst
+		Run   Run
+		Why   string
+		Final bool
+	}
+
+	// HealthWorks says that the look after such a one did not fail.
+	HealthWorks struct {
+		Inst Inst
+		Run  Run
+	}
+
 	// Quiesced answers Quiesce: new connections are turned away, or as many of them as can be.
 	Quiesced struct {
 		Inst Inst
@@ -126,6 +140,8 @@ func (Exited) event()        {}
 func (Gone) event()          {}
 func (HookEnded) event()     {}
 func (Surveyed) event()      {}
+func (HealthFailed) event()  {}
+func (HealthWorks) event()   {}
 func (Quiesced) event()      {}
 func (BecameDrained) event() {}
 func (Settled) event()       {}

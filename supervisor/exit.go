@@ -14,6 +14,8 @@ const (
 	reasonNotReady = "not ready"
 	reasonStart    = "start failed"
 	reasonLost     = "lost"
+
+	reasonUnhealthy = "unhealthy"
 )
 
 // exited takes in that the main process was reaped. Others of its tree may live on: only Gone ends the run.
@@ -25,6 +27,7 @@ func (m *Machine) exited(ev Exited) {
 	exit := ev.Exit
 	i.exit, i.last, i.left, i.freed, i.lived = &exit, &exit, ev.Left, !i.asked, m.now-i.began
 	m.stopProbe(i)
+	m.stopHealth(i)
 	m.stopWatch(i)
 	r := i.report(KindExit)
 	r.PID, r.Exit, r.Asked, r.Left = i.pid, &exit, i.asked, ev.Left
@@ -131,8 +134,8 @@ func (i *instance) whyOver() string {
 	switch {
 	case i.lost:
 		return reasonLost
-	case i.reason == reasonNotReady:
-		return reasonNotReady
+	case i.reason == reasonNotReady, i.reason == reasonUnhealthy:
+		return i.reason
 	case i.fault != "":
 		return reasonStart
 	case i.freed && i.exit.OK():
@@ -219,7 +222,7 @@ func (m *Machine) failedForGood(i *instance, cause string) {
 		return
 	}
 	m.failures++
-	m.unstarted = m.unstarted || i.fault != "" || !i.wasReady
+	m.unstarted = m.unstarted || !i.wasReady
 	if i.proc.spec.OnExit != Ignore {
 		m.trigger(i, cause)
 	}

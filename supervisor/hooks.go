@@ -106,6 +106,7 @@ func (m *Machine) hookOver(i *instance) {
 		m.spawn(i)
 	case InPostStart:
 		m.enter(i, Ready, "", never)
+		m.checkHealth(i)
 	case Draining:
 		m.beginDrain(i)
 	case InPreStop:

@@ -31,6 +31,8 @@ type life struct {
 	began     Instant // when that was
 	wasReady  bool
 	probing   bool
+	checked   bool  // its health is looked at
+	sick      int   // looks in a row that failed
 	hook      *hook // that runs for it
 
 	prepared bool   // its pre_stop hook ran
@@ -67,6 +69,9 @@ func (m *Machine) enter(i *instance, s State, cause string, until Instant) {
 	i.state, i.since = s, m.now
 	if from.Alive() && !s.Alive() {
 		i.ended = from
+	}
+	if s != Ready {
+		m.stopHealth(i)
 	}
 	m.setDeadline(i, until)
 	r := i.report(KindState)

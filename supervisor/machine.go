@@ -130,6 +130,10 @@ func (m *Machine) handle(ev Event) {
 		m.hookEnded(ev)
 	case Surveyed:
 		m.surveyed(ev)
+	case HealthFailed:
+		m.healthFailed(ev)
+	case HealthWorks:
+		m.healthWorks(ev)
 	case Quiesced:
 		m.quiesced(ev)
 	case BecameDrained:

@@ -90,6 +90,9 @@ func (a *anyWorld) follow(x Action) {
 		a.asked = append(a.asked, SpawnFailed{Inst: x.Inst, Run: x.Run, Cancelled: true})
 	case Probe:
 		a.asked = append(a.asked, BecameReady(x))
+	case CheckHealth:
+		a.asked = append(a.asked, HealthFailed{Inst: x.Inst, Run: x.Run, Why: "no answer"}, HealthWorks(x),
+			HealthFailed{Inst: x.Inst, Run: x.Run, Why: "silent", Final: true})
 	case Kill:
 		a.asked = append(a.asked, Exited{Inst: x.Inst, Run: x.Run, Exit: Exit{Signal: syscall.SIGKILL}, Left: 1},
 			Gone(x))
@@ -113,7 +116,7 @@ func (a *anyWorld) follow(x Action) {
 		a.asked = append(a.asked, Swept{}, Swept{Left: []string{"pid 7"}})
 	case Finish:
 		a.over = a.now
-	case StopProbe, Signal, Forget, StopHook, StopWatch, Say:
+	case StopProbe, StopHealth, Signal, Forget, StopHook, StopWatch, Say:
 	}
 }
 
@@ -166,6 +169,8 @@ func drawGarbage(t *rapid.T) Event {
 		Settled{Inst: inst, Run: run},
 		Cut{Inst: inst, Run: run, Connections: []Connection{{Peer: "192.0.2.1:7"}}},
 		Unanswered{Inst: inst, Run: run, Connections: []Connection{{Peer: "192.0.2.1:7"}}},
+		HealthFailed{Inst: inst, Run: run, Why: "no"},
+		HealthWorks{Inst: inst, Run: run},
 		Surveyed{Silent: []Run{run}},
 		Lingered{},
 	}).Draw(t, "garbage")
@@ -212,7 +217,8 @@ func drawSpec(t *rapid.T, node ordering.Node) Spec {
 			Kind: ReadyKind(rapid.IntRange(0, 2).Draw(t, "ready")), Delay: time.Second, Timeout: time.Second,
 			Continue: rapid.Bool().Draw(t, "continue"),
 		},
-		Hooks: make(map[HookKind]time.Duration),
+		Hooks:  make(map[HookKind]time.Duration),
+		Health: Health{Failures: rapid.IntRange(0, 3).Draw(t, "failures")},
 	}
 	if node.Role == ordering.Task {
 		s.Ready.Kind = ReadyExit

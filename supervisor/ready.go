@@ -62,6 +62,7 @@ func (m *Machine) ready(i *instance, cause string) {
 		return
 	}
 	m.enter(i, Ready, cause, never)
+	m.checkHealth(i)
 }
 
 func (m *Machine) stopProbe(i *instance) {

@@ -71,6 +71,7 @@ const (
 	KindPhase   Kind = "phase"   // the tree's phase changed: Phase, Cause, Bound (of the whole shutdown)
 	KindLevel   Kind = "level"   // impatience: Level, Cause
 	KindStrays  Kind = "strays"  // descendants that belong to no living run: After, Signal
+	KindHealth  Kind = "health"  // a look at its health failed: Cause, Step (how many in a row); or none did any more
 	KindNote    Kind = "note"    // something worth saying: Cause
 	KindOutlook Kind = "outlook" // what the drain of a gateway can do here: Cause
 	KindFinish  Kind = "finish"  // Outcome
@@ -184,6 +185,7 @@ type InstanceSnapshot struct {
 	PID      int           `json:"pid,omitempty"`
 	Restarts int           `json:"restarts"`
 	Optional bool          `json:"optional,omitempty"` // the tree is ready without it
+	Healthy  *bool         `json:"healthy,omitempty"`  // what the last look at its health showed; nil: nobody looks
 	Exit     *Exit         `json:"exit,omitempty"`     // of the last run that ended
 	Bound    time.Duration `json:"bound,omitempty"`    // what is left of the wait it is in
 	WaitsFor []string      `json:"waits_for,omitempty"`

@@ -113,7 +113,9 @@ func (m *Machine) halt(i *instance) {
 		m.setDeadline(i, min(i.deadline, m.out.lostAt(id, m.now)))
 	case InPostStop:
 		m.setDeadline(i, min(i.deadline, m.out.postStopBy(id, m.now)))
-	case Off, Ready, InPreStop, Stopping, Done, Failed, Stopped, Lost:
+	case Ready:
+		m.stopHealth(i)
+	case Off, InPreStop, Stopping, Done, Failed, Stopped, Lost:
 	case Draining, Drained, Remains, Settling:
 		panic("supervisor: " + i.name + " was " + string(i.state) + " before the shutdown")
 	}

@@ -40,6 +40,7 @@ const (
 	cutSteps
 	cutReadyFaults
 	cutDrains
+	cutHealth
 	cutBound // one more than the last
 )
 
@@ -59,6 +60,7 @@ const (
 	forStale
 	forSweep
 	forDrain
+	forHealth
 	forSuccessors
 )
 
@@ -264,6 +266,7 @@ func (p *plan) drawSpec(i int, n ordering.Node) supervisor.Spec {
 	spec.Stop = p.drawStop(r)
 	spec.Hooks = p.drawHooks(r, n.Role)
 	spec.Drain = p.drawDrain(i, n.Role)
+	spec.Health = p.drawHealth(i, n.Role)
 	return spec
 }
 

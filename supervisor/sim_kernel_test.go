@@ -45,6 +45,7 @@ type child struct {
 	exited   bool
 	probing  bool
 	watches  int // begun and ended, together
+	checks   int // of its health, the same
 }
 
 // hook is a hook or stop command that runs.
@@ -85,6 +86,10 @@ func (k *kernel) do(a supervisor.Action) {
 	case supervisor.StopProbe:
 		c := k.children[a.Run]
 		c.probing = c.body.heeds && c.probing // else its answer is on the way already
+	case supervisor.CheckHealth:
+		k.checkHealth(a)
+	case supervisor.StopHealth:
+		k.children[a.Run].checks++
 	case supervisor.Signal:
 		if k.inviting {
 			k.inviting = false
@@ -246,6 +251,9 @@ func (k *kernel) gone(c *child) supervisor.Event {
 		supervisor.Gone{Inst: c.inst, Run: c.run},
 	} {
 		k.stale(ev)
+	}
+	if !k.plan.cut.has(cutHealth) {
+		k.stale(supervisor.HealthFailed{Inst: c.inst, Run: c.run, Why: "late", Final: true})
 	}
 	if !k.plan.cut.has(cutDrains) {
 		k.stale(supervisor.Quiesced{Inst: c.inst, Run: c.run})

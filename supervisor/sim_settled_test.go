@@ -42,6 +42,7 @@ func (w *witness) settled() {
 		if r.alive() {
 			w.checkLiving(r)
 			w.checkDrainGoes(r)
+			w.checkHealthGoes(r)
 		}
 		if r.probing && (r.told || !r.alive()) {
 			w.failf("rule: the probe of %s was not ended", w.name(r.inst))

@@ -87,6 +87,7 @@ type run struct {
 	forgotten bool
 	hooks     map[supervisor.HookKind]*hookRun
 	drain     drainBook
+	health    healthBook
 
 	upAsked   bool // it was asked to leave before the shutdown began
 	asked     bool // invited, told or killed
@@ -173,6 +174,10 @@ func (w *witness) event(now supervisor.Instant, ev supervisor.Event) {
 		if h := w.hooks[ev.Run]; h != nil {
 			h.ended = true
 		}
+	case supervisor.HealthFailed:
+		w.healthFailed(ev)
+	case supervisor.HealthWorks:
+		w.healthWorks(ev)
 	case supervisor.Surveyed:
 		w.surveyAnswered(ev)
 	case supervisor.Quiesced:
@@ -230,6 +235,10 @@ func (w *witness) action(a supervisor.Action) {
 			w.failf("rule: StopProbe of %s, which is not probed", w.name(a.Inst))
 		}
 		r.probing = false
+	case supervisor.CheckHealth:
+		w.onCheckHealth(a)
+	case supervisor.StopHealth:
+		w.onStopHealth(a)
 	case supervisor.Signal:
 		if w.inviting {
 			w.inviting = false

@@ -34,6 +34,10 @@ func (m *Machine) snapshotOf(i *instance, now Instant) InstanceSnapshot {
 	if i.state.Alive() && i.exit == nil {
 		n.PID = i.pid
 	}
+	if i.checked {
+		well := i.sick == 0
+		n.Healthy = &well
+	}
 	if i.deadline != never {
 		n.Bound = max(0, i.deadline-now)
 	}

@@ -27,6 +27,13 @@ type Spec struct {
 	Stop  []StopStep                 // at least one, unless the process is to be killed at once
 	Hooks map[HookKind]time.Duration // the bound of each hook there is
 	Drain Drain
+
+	Health Health
+}
+
+// Health says when a run that is ready is taken for ill, and started again.
+type Health struct {
+	Failures int // looks in a row that failed; 0: nobody looks
 }
 
 // Drain says how an instance finishes what it has in hand, before anybody tells it to stop. That of a gateway is a step

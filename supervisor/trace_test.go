@@ -151,7 +151,7 @@ func (tr *tracer) follow(a Action) {
 		tr.hooks[tr.m.InstanceName(a.Inst)] = a.Hook
 	case DrainCommand:
 		tr.hooks[tr.m.InstanceName(a.Inst)] = a.Hook
-	case Cancel, Probe, StopProbe, Signal, Kill, Forget, StopHook, Survey, Quiesce, Watch, Settle, StopWatch, Linger, Sweep, Say,
+	case Cancel, Probe, StopProbe, CheckHealth, StopHealth, Signal, Kill, Forget, StopHook, Survey, Quiesce, Watch, Settle, StopWatch, Linger, Sweep, Say,
 		Finish:
 	}
 }
@@ -181,6 +181,9 @@ func (tr *tracer) parse(words []string) (events []Event) {
 	case "drained":
 		inst, run := tr.inst(args[0])
 		return []Event{BecameDrained{Inst: inst, Run: run, Why: strings.Join(args[1:], " ")}}
+	case "ill":
+		inst, run := tr.inst(args[0])
+		return []Event{HealthFailed{Inst: inst, Run: run, Why: strings.Join(args[1:], " "), Final: args[1] == "final"}}
 	case "cut":
 		inst, run := tr.inst(args[0])
 		return []Event{Cut{Inst: inst, Run: run, Connections: []Connection{{Peer: args[1], Port: 80, In: 7}}}}
@@ -218,6 +221,8 @@ func (tr *tracer) parse(words []string) (events []Event) {
 			events = append(events, SpawnFailed{Inst: inst, Run: run, Reason: "cancelled", Cancelled: true})
 		case "ready":
 			events = append(events, BecameReady{Inst: inst, Run: run})
+		case "well":
+			events = append(events, HealthWorks{Inst: inst, Run: run})
 		case "settled":
 			events = append(events, Settled{Inst: inst, Run: run})
 		case "gone":

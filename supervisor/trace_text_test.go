@@ -27,6 +27,10 @@ func eventText(m *Machine, name string, ev Event) string {
 		return fmt.Sprintf("hook #%d %s", ev.Run, cmp.Or(ev.Failed, "ok"))
 	case Surveyed:
 		return fmt.Sprintf("surveyed %v", ev.Silent)
+	case HealthFailed:
+		return fmt.Sprintf("ill %s#%d %s", m.InstanceName(ev.Inst), ev.Run, ev.Why)
+	case HealthWorks:
+		return fmt.Sprintf("well %s#%d", m.InstanceName(ev.Inst), ev.Run)
 	case Quiesced:
 		return fmt.Sprintf("quiesced %s#%d %s", m.InstanceName(ev.Inst), ev.Run, ev.How)
 	case BecameDrained:
@@ -59,6 +63,10 @@ func actionText(m *Machine, a Action) string {
 		return "probe " + of(a.Inst, a.Run)
 	case StopProbe:
 		return "stop-probe " + of(a.Inst, a.Run)
+	case CheckHealth:
+		return "check-health " + of(a.Inst, a.Run)
+	case StopHealth:
+		return "stop-health " + of(a.Inst, a.Run)
 	case Signal:
 		scope := "leader"
 		if a.Scope == Rest {

@@ -94,6 +94,8 @@ func setKey(t *testing.T, node *ordering.Node, spec *Spec, word string) {
 		node.Fronts = parts
 	case "outlives":
 		node.Outlives = parts
+	case "health":
+		spec.Health.Failures = number(t, value)
 	case "disabled":
 		spec.Enabled = false
 	case "instances":

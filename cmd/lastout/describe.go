@@ -62,6 +62,11 @@ func describe(r supervisor.Report) (zerolog.Level, string) {
 	case supervisor.KindStrays:
 		return zerolog.WarnLevel, fmt.Sprintf("%s to descendants of nobody that lives: %s",
 			signame.Of(r.Signal), names(r.After))
+	case supervisor.KindHealth:
+		if r.Cause == "" {
+			return zerolog.InfoLevel, r.Instance + " is well again"
+		}
+		return zerolog.WarnLevel, r.Instance + " is not well" + because(r)
 	case supervisor.KindNote:
 		if r.Instance != "" {
 			return zerolog.WarnLevel, r.Instance + ": " + r.Cause

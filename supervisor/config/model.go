@@ -63,6 +63,7 @@ type Instance struct {
 	Stop    []Command // by stop step; a step with a signal has none (Argv nil)
 	Probe   Probe
 	Drain   Drain
+	Health  Health
 
 	Stdin string // "" is /dev/null; Inherit; or a file, absolute
 
@@ -104,6 +105,17 @@ type Probe struct {
 	FD       int // above 2
 	Log      *regexp.Regexp
 	Interval time.Duration
+}
+
+// Health is how an instance is looked at while it is ready. At most one of the first four is set; none: it is not.
+type Health struct {
+	TCP      string
+	HTTP     string
+	Exec     *Command
+	Watchdog time.Duration // it says WATCHDOG=1 at least so often
+	Interval time.Duration
+	Timeout  time.Duration // of a look
+	Grace    time.Duration // after its start, in which nothing is looked at
 }
 
 // Log is where the output of a process goes.

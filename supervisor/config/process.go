@@ -99,6 +99,7 @@ func (l *loader) specify(p *process) {
 		Stop:      l.stopSteps(p),
 		Hooks:     l.hookBounds(p),
 		Drain:     l.drain(p),
+		Health:    l.health(p),
 	}
 	p.built = Process{Name: p.name, Log: l.log(p)}
 	l.handed(p)
@@ -225,6 +226,7 @@ func (l *loader) instance(p *process, n int) Instance {
 		Stop:    b.stopCommands(p),
 		Probe:   b.probe(p),
 		Drain:   b.drain(p),
+		Health:  b.health(p),
 		Stdin:   b.stdin(p.t),
 		LogFile: b.logFile(p),
 	}

@@ -69,9 +69,9 @@ func (b *builder) probe(p *process) Probe {
 	probe := Probe{Interval: t.duration("interval", defaultInterval)}
 	switch {
 	case t.has("tcp"):
-		probe.TCP = b.address(t.place("tcp"), t.str("tcp", ""))
+		probe.TCP = b.address(t.place("tcp"), "ready.tcp", t.str("tcp", ""))
 	case t.has("http"):
-		probe.HTTP = b.url(t.place("http"), t.str("http", ""))
+		probe.HTTP = b.url(t.place("http"), "ready.http", t.str("http", ""))
 	case t.has("exec"):
 		command := b.either(t, "exec", "ready.exec")
 		probe.Exec = &command
@@ -86,8 +86,8 @@ func (b *builder) probe(p *process) Probe {
 }
 
 // address checks host:port.
-func (b *builder) address(at *place, written string) string {
-	s, ok := b.expand(at, "ready.tcp", written)
+func (b *builder) address(at *place, key, written string) string {
+	s, ok := b.expand(at, key, written)
 	if !ok {
 		return ""
 	}
@@ -95,31 +95,31 @@ func (b *builder) address(at *place, written string) string {
 	n, bad := strconv.Atoi(port)
 	switch {
 	case err != nil && bareNumber.MatchString(s):
-		b.fault(at, "ready.tcp: %q is no host:port (did you mean %q?)", s, "127.0.0.1:"+s)
+		b.fault(at, "%s: %q is no host:port (did you mean %q?)", key, s, "127.0.0.1:"+s)
 	case err != nil || strings.ContainsAny(s, "/ "):
-		b.fault(at, "ready.tcp: %q is no host:port (such as \"127.0.0.1:8080\")", s)
+		b.fault(at, "%s: %q is no host:port (such as \"127.0.0.1:8080\")", key, s)
 	case bad != nil || n < 1 || n > 65535:
-		b.fault(at, "ready.tcp: %q: the port is not between 1 and 65535", s)
+		b.fault(at, "%s: %q: the port is not between 1 and 65535", key, s)
 	}
 	return s
 }
 
 // url checks the address of an HTTP probe.
-func (b *builder) url(at *place, written string) string {
-	s, ok := b.expand(at, "ready.http", written)
+func (b *builder) url(at *place, key, written string) string {
+	s, ok := b.expand(at, key, written)
 	if !ok {
 		return ""
 	}
 	u, err := url.Parse(s)
 	switch {
 	case !strings.Contains(s, "://"):
-		b.fault(at, "ready.http: %q does not begin with http:// or https:// (did you mean %q?)", s, "http://"+s)
+		b.fault(at, "%s: %q does not begin with http:// or https:// (did you mean %q?)", key, s, "http://"+s)
 	case err != nil:
-		b.fault(at, "ready.http: %q is no URL (such as \"http://127.0.0.1:8080/\")", s)
+		b.fault(at, "%s: %q is no URL (such as \"http://127.0.0.1:8080/\")", key, s)
 	case u.Scheme != "http" && u.Scheme != "https":
-		b.fault(at, "ready.http: %q does not begin with http:// or https://", s)
+		b.fault(at, "%s: %q does not begin with http:// or https://", key, s)
 	case u.Host == "":
-		b.fault(at, "ready.http: %q names no host (such as \"http://127.0.0.1:8080/\")", s)
+		b.fault(at, "%s: %q names no host (such as \"http://127.0.0.1:8080/\")", key, s)
 	}
 	return s
 }

@@ -175,7 +175,7 @@ func processKeys() []Key {
 			Path: "process.*.on_exit", Type: Word, Words: []string{"ignore", "shutdown", "shutdown-on-failure"},
 			Default: "shutdown-on-failure", Inherit: true, Doc: "what follows when it has ended for good",
 		},
-	}, circumstanceKeys(), readyKeys(), drainKeys(), stopKeys(), hookKeys(), logKeys())
+	}, circumstanceKeys(), healthKeys(), readyKeys(), drainKeys(), stopKeys(), hookKeys(), logKeys())
 }
 
 // readyKeys say when a run is ready.
@@ -303,7 +303,7 @@ func laterProcessKeys() []Key {
 		{Path: "process.*.memory_max", Type: Size, Words: []string{"max"}, Inherit: true, Doc: "see cgroup v2"},
 		{Path: "process.*.pids_max", Type: Integer, Range: [2]int64{1, 1 << 31}, Inherit: true, Doc: "see cgroup v2"},
 		{Path: "process.*.cpu_weight", Type: Integer, Range: [2]int64{1, 10000}, Inherit: true, Doc: "see cgroup v2"},
-	}, healthKeys()))
+	}))
 }
 
 // healthKeys say whether a run is still well.

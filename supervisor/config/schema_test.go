@@ -78,7 +78,8 @@ var samples = map[string]string{
 	"process.*.backoff": `{ limit = 3 }`, "process.*.stop": `{ timeout = "3s" }`, "process.*.hooks": `{}`,
 	"process.*.env": `{ A = "1" }`, "process.*.limits": `{}`, "process.*.user": "0",
 	"process.*.group": `"root"`, "process.*.groups": `["root"]`, "process.*.umask": `"022"`,
-	"process.*.capabilities": `["CAP_KILL"]`, "process.*.log": `{}`, "process.*.health": `{}`,
+	"process.*.capabilities": `["CAP_KILL"]`, "process.*.log": `{}`, "process.*.health": `{ tcp = "127.0.0.1:80" }`,
+	"process.*.health.tcp": `"127.0.0.1:80"`, "process.*.health.http": `"http://127.0.0.1/"`,
 	"process.*.drain": `{ quiet = "1s" }`, "control.listen": `"127.0.0.1:9180"`, "control.allow_users": `["0", "7:read"]`,
 	"process.*.stop.then": `[{ signal = "QUIT" }]`,
 }
@@ -87,6 +88,8 @@ var samples = map[string]string{
 var company = map[string]string{
 	"process.*.fronts": `role = "gateway"`, "process.*.hooks.pre_drain": `role = "gateway"`,
 	"process.*.hooks.pre_drain.command": `role = "gateway"`, "process.*.hooks.pre_drain.shell": `role = "gateway"`,
+	"process.*.health.interval": `health.tcp = "127.0.0.1:80"`, "process.*.health.timeout": `health.tcp = "127.0.0.1:80"`,
+	"process.*.health.failures": `health.tcp = "127.0.0.1:80"`, "process.*.health.grace": `health.tcp = "127.0.0.1:80"`,
 	"process.*.ready.timeout": `ready.delay = "1s"`, "process.*.ready.interval": `ready.delay = "1s"`,
 	"process.*.ready.on_timeout": `ready.delay = "1s"`, "process.*.log.file": `log.stdout = "file"`,
 	"process.*.stop.then.timeout":       `signal = "QUIT"`,

@@ -124,6 +124,7 @@ func instanceOf(s supervisor.Snapshot, x *supervisor.InstanceSnapshot, now time.
 	one := InstanceStatus{
 		Name: x.Name, State: x.State, Since: now.Add(x.Since - s.At), For: Seconds((s.At - x.Since).Seconds()),
 		Ready: instanceReady(x), Wanted: true, Run: uint64(x.Run), PID: x.PID, Restarts: x.Restarts,
+		Healthy: x.Healthy,
 	}
 	if x.Bound > 0 && x.Bound != supervisor.Forever {
 		one.Left = SecondsOf(x.Bound)
@@ -181,9 +182,9 @@ func (w waits) on(name, waiter string) []Wait {
 	return found
 }
 
-// instanceReady says whether those who need it may go on.
+// instanceReady says whether it serves: one whose health fails is not ready until that works again.
 func instanceReady(x *supervisor.InstanceSnapshot) bool {
-	return x.State == supervisor.Ready || x.Role == "task" && x.State == supervisor.Done
+	return x.State == supervisor.Ready && (x.Healthy == nil || *x.Healthy) || x.Role == "task" && x.State == supervisor.Done
 }
 
 // treeReady is what /readyz says: no shutdown has begun, and everything essential is ready.

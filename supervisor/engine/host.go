@@ -176,6 +176,10 @@ func (h *Host) Do(action supervisor.Action) {
 		if c := h.runs[a.Hook]; c != nil {
 			h.kill(c)
 		}
+	case supervisor.CheckHealth:
+		h.checkHealth(a)
+	case supervisor.StopHealth:
+		h.stopHealth(a)
 	case supervisor.Survey:
 		h.survey(a)
 	case supervisor.Quiesce:

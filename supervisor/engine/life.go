@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"lastout/process"
 	"lastout/supervisor"
@@ -22,6 +24,12 @@ type life struct {
 	stop  context.CancelFunc
 	seen  atomic.Pointer[error] // what the probe saw last
 	look  *child                // of an exec probe, while it is under way
+
+	began      time.Time     // when it was to be started
+	notified   func()        // hears of READY=1; nil: nobody waits for it
+	barks      chan struct{} // word of its watchdog: that it is alive
+	howls      chan struct{} // or that it has failed
+	stopHealth context.CancelFunc
 
 	drainer *drainer // once it was drained
 }
@@ -56,6 +64,9 @@ func (l *life) over() {
 	if l.stop != nil {
 		l.stop()
 	}
+	if l.stopHealth != nil {
+		l.stopHealth()
+	}
 }
 
 // exitOf is how a process ended, as the machine says it.
@@ -69,7 +80,7 @@ func exitOf(status syscall.WaitStatus) supervisor.Exit {
 // spawnRun starts the program of an instance.
 func (h *Host) spawnRun(a supervisor.Spawn) {
 	proc, inst := h.lookup(a.Inst)
-	l := &life{host: h, inst: a.Inst, run: a.Run}
+	l := &life{host: h, inst: a.Inst, run: a.Run, began: time.Now()}
 	c := &child{name: inst.Name, command: inst.Command, part: l}
 	c.prepare = func(c *child) error { return h.prepareRun(c, l, proc, inst) }
 	h.runs[a.Run] = c
@@ -88,15 +99,20 @@ func (h *Host) prepareRun(c *child, l *life, proc *config.Process, inst *config.
 	case p.Exec != nil:
 		l.probe = poll(p.Interval, execLook, h.execLook(l, inst.Name+" ready", *p.Exec))
 	case p.Notify:
-		if err := h.listenNotify(c, l); err != nil {
-			return err
-		}
+		ready := make(chan struct{})
+		l.notified = sync.OnceFunc(func() { close(ready) })
+		l.probe = channelProber(ready, "it did not send READY=1")
 	case p.Log != nil:
 		found := make(chan struct{})
 		m = &match{p.Log, sync.OnceFunc(func() { close(found) })}
 		l.probe = channelProber(found, "no line of its output matched")
 	default:
 		l.probe = netProber(p)
+	}
+	if inst.Probe.Notify || inst.Health.Watchdog > 0 {
+		if err := h.listenNotify(c, l, inst.Health.Watchdog); err != nil {
+			return err
+		}
 	}
 	if err := h.outputs.open(c, l.inst.Proc, proc.Log, inst, m); err != nil {
 		return err
@@ -112,21 +128,18 @@ func (h *Host) prepareRun(c *child, l *life, proc *config.Process, inst *config.
 }
 
 // listenNotify opens a NOTIFY_SOCKET for the run. It stays open, and is read, until the run is gone: a program that says
-// how it is doing must not find its socket full.
-func (h *Host) listenNotify(c *child, l *life) error {
-	ready := make(chan struct{})
-	found := sync.OnceFunc(func() { close(ready) })
-	socket, err := process.ListenNotify(c.tag, h.reaper, func(m process.Message) {
-		if m.Ready {
-			found()
-		}
-	})
+// how it is doing must not find its socket full. One with a watchdog is told of it as sd_watchdog_enabled(3) wants it.
+func (h *Host) listenNotify(c *child, l *life, watchdog time.Duration) error {
+	l.barks, l.howls = make(chan struct{}, 1), make(chan struct{}, 1)
+	socket, err := process.ListenNotify(c.tag, h.reaper, l.heard)
 	if err != nil {
 		return err
 	}
 	c.env = withEnv(c.env, "NOTIFY_SOCKET="+socket.Addr())
+	if watchdog > 0 {
+		c.env = withEnv(c.env, "WATCHDOG_USEC="+strconv.FormatInt(watchdog.Microseconds(), 10))
+	}
 	c.closer = append(c.closer, func() { socket.Close() })
-	l.probe = channelProber(ready, "it did not send READY=1")
 	return nil
 }
 

@@ -75,6 +75,16 @@ var helpers = map[string]func(args []string) int{
 		return untilTold()
 	},
 
+	// watchdog says WATCHDOG=1 a few times, and then that it has failed.
+	"watchdog": func([]string) int {
+		for _, word := range []string{"WATCHDOG=1", "WATCHDOG=1", "WATCHDOG=trigger"} {
+			if err := send(os.Getenv("NOTIFY_SOCKET"), word); err != nil {
+				return fail(err)
+			}
+		}
+		return untilTold()
+	},
+
 	// stranger SOCKET says READY=1 to the socket of another, and ends.
 	"stranger": func(args []string) int {
 		if err := sendReady(args[0]); err != nil {
@@ -164,12 +174,17 @@ func untilTold() int {
 }
 
 func sendReady(socket string) error {
+	return send(socket, "STATUS=up\nREADY=1\n")
+}
+
+// send sends a datagram to a notify socket.
+func send(socket, text string) error {
 	conn, err := net.Dial("unixgram", socket)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	_, err = conn.Write([]byte("STATUS=up\nREADY=1\n"))
+	_, err = conn.Write([]byte(text))
 	return err
 }
 

@@ -105,7 +105,7 @@ func (v *verifier) report(r supervisor.Report) {
 	case supervisor.KindFinish:
 		v.finish(*r.Outcome)
 	case supervisor.KindHook, supervisor.KindRetry, supervisor.KindFree, supervisor.KindWaiting,
-		supervisor.KindStrays, supervisor.KindNote, supervisor.KindOutlook, supervisor.KindQuiesce, supervisor.KindInvite,
+		supervisor.KindStrays, supervisor.KindHealth, supervisor.KindNote, supervisor.KindOutlook, supervisor.KindQuiesce, supervisor.KindInvite,
 		supervisor.KindUnanswered, supervisor.KindCut:
 		// An invitation to finish is no stop step: who is invited may leave, and nobody need have left before it.
 	}

@@ -119,7 +119,8 @@ func (c *collector) addWhole(r supervisor.Report) {
 		s.Outcome = r.Outcome
 	case supervisor.KindState, supervisor.KindSignal, supervisor.KindCommand, supervisor.KindKill, supervisor.KindExit,
 		supervisor.KindGone, supervisor.KindLost, supervisor.KindRetry, supervisor.KindWaiting, supervisor.KindPhase,
-		supervisor.KindQuiesce, supervisor.KindInvite, supervisor.KindCut, supervisor.KindUnanswered:
+		supervisor.KindQuiesce, supervisor.KindInvite, supervisor.KindCut, supervisor.KindUnanswered,
+		supervisor.KindHealth:
 	}
 }
 

@@ -66,7 +66,7 @@ func (s *Standing) Follow(r supervisor.Report) bool {
 		s.outcome = r.Outcome
 	case supervisor.KindQuiesce, supervisor.KindCut, supervisor.KindUnanswered, supervisor.KindOutlook,
 		supervisor.KindExit, supervisor.KindGone, supervisor.KindLost, supervisor.KindHook, supervisor.KindRetry,
-		supervisor.KindFree, supervisor.KindLevel, supervisor.KindStrays, supervisor.KindNote:
+		supervisor.KindFree, supervisor.KindLevel, supervisor.KindStrays, supervisor.KindHealth, supervisor.KindNote:
 	}
 	return false
 }
