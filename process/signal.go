@@ -37,6 +37,17 @@ func (r *Reaper) Signal(run uint64, sig syscall.Signal, scope Scope) error {
 	return errors.Join(errs...)
 }
 
+// Send sends a signal to the main process of a run as it is, with no SIGCONT behind it. It is no error that nobody is
+// there.
+func (r *Reaper) Send(run uint64, sig syscall.Signal) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if x := r.leader(run); x != nil {
+		return killBy(x.pidfd, x.pid, sig)
+	}
+	return nil
+}
+
 // leader returns the run if its main process is not reaped. The lock is held.
 func (r *Reaper) leader(run uint64) *run {
 	if x := r.runs[run]; x != nil && x.pid != 0 && !x.exited {
@@ -85,15 +96,20 @@ func (r *Reaper) sendTo(m stat, sig syscall.Signal) error {
 }
 
 func sendBy(pidfd, pid int, sig syscall.Signal) error {
-	kill := func(sig syscall.Signal) error {
-		if pidfd < 0 {
-			return unix.Kill(pid, sig)
-		}
-		return unix.PidfdSendSignal(pidfd, sig, nil, 0)
-	}
-	err := kill(sig)
+	err := killBy(pidfd, pid, sig)
 	if err == nil && sig != 0 && thaws(sig) {
-		err = kill(syscall.SIGCONT)
+		err = killBy(pidfd, pid, syscall.SIGCONT)
+	}
+	return err
+}
+
+// killBy sends one signal. It is no error that nobody is there.
+func killBy(pidfd, pid int, sig syscall.Signal) error {
+	var err error
+	if pidfd < 0 {
+		err = unix.Kill(pid, sig)
+	} else {
+		err = unix.PidfdSendSignal(pidfd, sig, nil, 0)
 	}
 	if err == nil || err == unix.ESRCH {
 		return nil

@@ -100,6 +100,19 @@ type (
 		Run  Run
 	}
 
+	// Unquiesce lets new connections in again, in the middle of a drain or behind it. Answer: nothing.
+	Unquiesce struct {
+		Inst Inst
+		Run  Run
+	}
+
+	// Send sends a signal that a user asked for to the main process, as it is. It is no stop step. Answer: nothing.
+	Send struct {
+		Inst   Inst
+		Run    Run
+		Signal syscall.Signal
+	}
+
 	// DrainCommand runs the instance's drain command as a hook with the run number Hook. Answer: HookEnded.
 	DrainCommand struct {
 		Inst Inst
@@ -163,6 +176,8 @@ func (RunHook) action()      {}
 func (StopHook) action()     {}
 func (Survey) action()       {}
 func (Quiesce) action()      {}
+func (Unquiesce) action()    {}
+func (Send) action()         {}
 func (DrainCommand) action() {}
 func (Watch) action()        {}
 func (Settle) action()       {}
@@ -199,5 +214,5 @@ const (
 type Facts struct {
 	PID    int
 	Exit   *Exit
-	Reason string // "shutdown", "crash", "exit", "not ready", "start failed", "lost"
+	Reason string // "shutdown", "stop", "restart", "scale", "drain"; "crash", "exit", "not ready", "start failed", "lost"
 }

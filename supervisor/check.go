@@ -3,6 +3,7 @@ package supervisor
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"lastout/ordering"
 )
@@ -63,11 +64,18 @@ func (c *checker) process(p *process) {
 		case s == Waiting:
 			again.waiting++
 		case s == Draining:
-			again.draining++
+			if p.spec.Role == ordering.Gateway {
+				again.draining++
+			}
+		case s == Stopped:
+			again.stopped++
 		case p.satisfying(s):
 			again.ready++
 		case s.Left() && s != Off:
 			again.hopeless++
+		}
+		if i.course == goes && !s.Left() {
+			again.going++
 		}
 	}
 	for _, id := range c.m.graph.Needs(p.id) {
@@ -78,13 +86,16 @@ func (c *checker) process(p *process) {
 			again.denied++
 		}
 	}
-	kept := [...]int{p.present, p.waiting, p.draining, p.ready, p.hopeless, p.unmet, p.denied}
+	kept := [...]int{
+		p.present, p.waiting, p.draining, p.ready, p.stopped, p.going, p.hopeless, p.unmet, p.denied,
+	}
 	found := [...]int{
-		again.present, again.waiting, again.draining, again.ready, again.hopeless, again.unmet, again.denied,
+		again.present, again.waiting, again.draining, again.ready, again.stopped, again.going, again.hopeless, again.unmet,
+		again.denied,
 	}
 	c.hold(kept == found, "%s: %v is counted, %v is kept", p.spec.Name, found, kept)
 	if c.m.phase == Up && c.m.begun && len(p.inst) > 0 {
-		c.hold(p.satisfied == (p.ready == len(p.inst)), "%s: its dependents hold it for satisfied: %v", p.spec.Name,
+		c.hold(p.satisfied == (p.ready > 0 && p.ready+p.stopped == len(p.inst)), "%s: its dependents hold it for satisfied: %v", p.spec.Name,
 			p.satisfied)
 		c.hold(p.waiting == 0 || p.unmet > 0 && p.denied == 0, "%s waits for nothing", p.spec.Name)
 	}
@@ -92,10 +103,9 @@ func (c *checker) process(p *process) {
 		w := c.m.out.walk
 		c.hold(p.turn.over == w.Over(ordering.Step{Kind: ordering.Leave, ID: p.id}), "%s: the walk differs",
 			p.spec.Name)
-		c.hold(!p.turn.came || p.turn.over == (p.present == 0), "%s: its turn to leave is over: %v, %d are there",
-			p.spec.Name, p.turn.over, p.present)
-		gateway := p.spec.Role == ordering.Gateway
-		c.hold(p.draining == 0 || !gateway || p.drained.came && !p.drained.over, "%s drains out of turn", p.spec.Name)
+		c.hold(!p.turn.came || p.turn.over == (p.going == 0), "%s: its turn to leave is over: %v, %d are there",
+			p.spec.Name, p.turn.over, p.going)
+		c.hold(p.draining == 0 || !p.drained.came || !p.drained.over, "%s drains on, and its drain is over", p.spec.Name)
 	}
 }
 
@@ -108,8 +118,7 @@ func (c *checker) instance(i *instance) {
 	case Off, Waiting, Remains, Done, Failed, Stopped, Lost:
 		c.hold(!bounded, "%s is %s until %v", i.name, s, i.deadline)
 	case Starting:
-		c.hold(bounded == (c.m.out != nil && i.proc.turn.came || c.m.level == Forced),
-			"%s is starting until %v", i.name, i.deadline)
+		c.hold(bounded == (c.m.itIsTurnOf(i) || c.m.level == Forced), "%s is starting until %v", i.name, i.deadline)
 	case Running, Ready, Drained:
 		c.hold(i.exit == nil || bounded, "%s is %s, its main process gone, without a bound", i.name, s)
 	}
@@ -134,6 +143,10 @@ func (c *checker) instance(i *instance) {
 		c.hold(i.ran == (s != Starting), "%s is %s, and its exec succeeded: %v", i.name, s, i.ran)
 	}
 	c.turn(i)
+	for _, p := range i.parts {
+		c.hold(p.inst == i && slices.Contains(p.op.parts, p) && slices.Contains(c.m.ops, p.op), "%s: nobody works on a part",
+			i.name)
+	}
 }
 
 // draining holds that what the drain of an instance waits for is under way.
@@ -157,23 +170,29 @@ func (c *checker) draining(i *instance) {
 // turn holds that in an ordered shutdown nobody's way out begins before all who leave before it have left.
 func (c *checker) turn(i *instance) {
 	m := c.m
-	if m.out == nil || m.level == Forced {
+	c.hold(i.course == stays || m.out != nil, "%s leaves, and nobody does", i.name)
+	c.hold(i.course == stays || !i.state.Left(), "%s leaves although %s", i.name, i.state)
+	c.hold(m.phase == Up || i.course == goes || i.state.Left(), "%s stays in a shutdown", i.name)
+	if i.course != goes || m.level == Forced {
+		c.hold(m.level == Forced || i.state != Remains && i.state != Settling, "%s is %s, and does not leave", i.name, i.state)
 		return
 	}
+	came := i.proc.turn.came
 	switch i.state {
 	case Waiting, InPreStart, InBackoff:
-		c.hold(false, "%s is %s in a shutdown", i.name, i.state)
+		c.hold(false, "%s is %s and is to leave", i.name, i.state)
 	case Remains:
-		c.hold(!i.proc.turn.came, "%s remains although it is its turn", i.name)
+		c.hold(!came, "%s remains although it is its turn", i.name)
 	case Running, InPostStart, Ready, Drained:
-		c.hold(!i.proc.turn.came, "%s is %s although it is its turn", i.name, i.state)
+		c.hold(!came, "%s is %s although it is its turn", i.name, i.state)
 	case Draining:
-		gateway := i.proc.spec.Role == ordering.Gateway
-		c.hold(i.proc.turn.came != gateway, "%s drains, its turn came: %v", i.name, i.proc.turn.came)
-	case Settling:
-		c.hold(i.proc.turn.came, "%s settles before its turn", i.name)
-	case InPreStop, Stopping, Killing:
-		c.hold(i.proc.turn.came || i.since <= m.out.began, "%s is %s before its turn", i.name, i.state)
+		if i.proc.spec.Role == ordering.Gateway {
+			c.hold(!came, "%s drains although it is its turn to leave", i.name)
+		} else {
+			c.hold(came || i.since <= m.out.began, "%s drains before its turn", i.name)
+		}
+	case Settling, InPreStop, Stopping, Killing:
+		c.hold(came || i.since <= m.out.began, "%s is %s before its turn", i.name, i.state)
 	case Off, Starting, InPostStop, Done, Failed, Stopped, Lost:
 	}
 }
@@ -196,10 +215,34 @@ func (c *checker) timers() {
 	c.hold(set == t.set, "%d deadlines are set, %d are counted", set, t.set)
 }
 
+// operations holds that each operation has something left to wait for.
+func (c *checker) operations() {
+	for _, o := range c.m.ops {
+		leaving, serving := 0, 0
+		for _, p := range o.parts {
+			switch p.goal {
+			case toLeave:
+				leaving++
+			case toServe:
+				serving++
+			case toEnter:
+				c.hold(o.leaving > 0 || o.blocked, "operation %d does not let %s in", o.op, p.inst.name)
+			case itsGo, toDrain:
+			}
+		}
+		c.hold(len(o.parts) > 0, "operation %d waits for nobody", o.op)
+		c.hold(leaving == o.leaving, "operation %d waits for %d to leave, %d are counted", o.op, leaving, o.leaving)
+		c.hold(serving == 0 || o.until != never, "operation %d waits for a start without a bound", o.op)
+	}
+}
+
 func (c *checker) phase() {
 	m := c.m
 	s := &m.shutdown
-	c.hold((m.out == nil) == (m.phase == Up), "phase %s, somebody leaves: %v", m.phase, m.out != nil)
+	c.hold(m.out != nil || m.phase == Up, "phase %s, and nobody leaves", m.phase)
+	c.hold(m.out == nil || m.phase != Up || m.out.steps > 0, "all have left, and the departure goes on")
+	c.hold(m.ripe.first == len(m.ripe.items), "operations wait to be looked at")
+	c.operations()
 	switch m.phase {
 	case Up, Finished:
 		c.hold(s.until == never, "phase %s waits until %v", m.phase, s.until)

@@ -65,6 +65,9 @@ func (m *Machine) Deadline() (Instant, bool) {
 		return 0, false
 	}
 	at := min(m.shutdown.until, m.wait.next)
+	for _, o := range m.ops {
+		at = min(at, o.until)
+	}
 	if i, ok := m.earliest(); ok {
 		at = min(at, i.deadline)
 	}
@@ -87,6 +90,12 @@ func (m *Machine) expire() bool {
 	if m.wait.next <= m.now {
 		m.sayWaiting()
 		return true
+	}
+	for _, o := range m.ops {
+		if o.until <= m.now {
+			m.operationLate(o)
+			return true
+		}
 	}
 	return false
 }
@@ -114,7 +123,7 @@ func (m *Machine) due(i *instance) {
 	case Killing:
 		m.lose(i, "outlived SIGKILL")
 	case InBackoff:
-		m.start(i)
+		m.again(i)
 	case Off, Waiting, Ready, Drained, Remains, Done, Failed, Stopped, Lost:
 		panic("supervisor: " + i.name + " has a deadline in state " + string(i.state))
 	}

@@ -1,10 +1,16 @@
 package supervisor
 
-import "lastout/ordering"
+import (
+	"slices"
 
-// departure is a set of processes on their way out, each at its turn. A step of the order is free when all steps before
-// it are over; those of processes that do not leave, or have nothing running, are passed through at once, so that a
-// node in the middle never cuts the order. In a shutdown everybody leaves.
+	"lastout/ordering"
+)
+
+// departure is all who are on their way out, each at its turn. There is one at a time, so that one order holds for all who
+// leave, whoever asked for it: when more join, all that have not left yet begin anew together, and who was being told to
+// leave hears nothing more before its turn has come again. A step of the order is free when all steps before it are over;
+// those of processes that do not leave, or have nothing running, are passed through at once, so that a node in the middle
+// never cuts the order. In a shutdown everybody leaves.
 type departure struct {
 	began  Instant
 	graph  *ordering.Graph // without the drains of those that have nothing to drain
@@ -28,21 +34,21 @@ type turn struct {
 	after ordering.ID
 }
 
-// depart makes the departure of everybody. Those for whom nothing is to be done any more need no time.
-func (m *Machine) depart() *departure {
+// depart makes the departure of all whose course it is. Those for whom nothing is to be done any more need no time.
+func (m *Machine) depart(l ordering.Limits) *departure {
 	busy := make([]bool, len(m.procs))
-	for _, i := range m.insts {
-		if !i.state.Left() && i.state != Waiting && i.state != InBackoff {
-			busy[i.proc.id] = true
+	costs := make([]ordering.Cost, len(m.procs))
+	for id, p := range m.procs {
+		costs[id] = p.spec.cost(m.opts)
+		p.turn, p.drained = turn{}, turn{}
+		for _, i := range p.inst {
+			busy[id] = busy[id] || i.course != stays && !i.state.Left() && i.state != Waiting && i.state != InBackoff
 		}
 	}
-	costs, specs := make([]ordering.Cost, len(m.procs)), make([]Spec, len(m.procs))
-	for id, p := range m.procs {
-		costs[id], specs[id] = p.spec.cost(m.opts), p.spec
-	}
+	m.wait = waiting{from: m.now, next: never}
 	return &departure{
 		began:  m.now,
-		budget: m.graph.Budget(limits(m.opts, specs), costs, func(id ordering.ID) bool { return busy[id] }),
+		budget: m.graph.Budget(l, costs, func(id ordering.ID) bool { return busy[id] }),
 		graph:  m.graph,
 		walk:   m.graph.Walk(),
 		steps:  2 * len(m.procs),
@@ -103,10 +109,14 @@ func (m *Machine) take(f freeStep) {
 
 func (m *Machine) takeDrain(p *process, after ordering.ID) {
 	p.drained = turn{came: true, at: m.now, after: after}
-	if m.out.graph.Drains(p.id) && m.level == Orderly {
+	if m.level == Orderly {
 		serving := false
 		for _, i := range p.inst {
-			if i.serving() {
+			switch {
+			case i.course == stays || i.course == goes && !m.out.graph.Drains(p.id):
+			case i.state == Draining:
+				m.hastenDrain(i)
+			case i.serving():
 				if !serving {
 					serving = true
 					p.drained.after = p.id
@@ -129,12 +139,18 @@ func (i *instance) serving() bool {
 
 func (m *Machine) takeLeave(p *process, after ordering.ID) {
 	p.turn = turn{came: true, at: m.now, after: after}
-	if p.present > 0 {
+	if p.going > 0 {
 		p.turn.after = p.id
 		m.sayFree(p, ordering.Leave, after)
 		m.waitFor(p, ordering.Leave)
-		for _, i := range p.inst {
-			m.itsTurn(i)
+		leaving := slices.Clone(p.inst)
+		if p.going < p.present { // some stay: those that came last leave first
+			slices.Reverse(leaving)
+		}
+		for _, i := range leaving {
+			if i.course == goes {
+				m.itsTurn(i)
+			}
 		}
 	}
 	m.reviewOut(p)
@@ -157,7 +173,7 @@ func (m *Machine) reviewOut(p *process) {
 	if p.drained.came && !p.drained.over && p.draining == 0 {
 		m.stepOver(&p.drained, ordering.Step{Kind: ordering.Drain, ID: p.id})
 	}
-	if p.turn.came && !p.turn.over && p.present == 0 {
+	if p.turn.came && !p.turn.over && p.going == 0 {
 		m.stepOver(&p.turn, ordering.Step{Kind: ordering.Leave, ID: p.id})
 	}
 }
@@ -165,6 +181,7 @@ func (m *Machine) reviewOut(p *process) {
 func (m *Machine) stepOver(t *turn, s ordering.Step) {
 	t.over = true
 	m.out.steps--
+	m.unblock()
 	for _, next := range m.out.walk.Done(s) {
 		m.out.free.push(freeStep{step: next, after: t.after})
 	}

@@ -17,16 +17,17 @@
 //
 //	state        alive  what happens                                       leaves it
 //	off          no     not wanted: disabled, or not begun                 Begin
-//	waiting      no     something it needs is not ready                    needs ready, shutdown
+//	waiting      no     something it needs is not ready                    needs ready, stop, shutdown
 //	pre_start    no     the pre_start hook runs                            hook ended, bound
 //	starting     yes    Spawn was asked for; counts as alive               Spawned, SpawnFailed
 //	running      yes    runs, and is not ready yet                         BecameReady, ready bound, Exited
 //	post_start   yes    ready; the post_start hook runs                    hook ended, bound, Exited
 //	ready        yes    runs and is ready                                  Exited, shutdown
 //	draining     yes    work in hand is finished, as said below            drained, bound, Exited
-//	drained      yes    a drained gateway waits for its turn to leave      its turn, Exited
-//	remains     yes    not its turn in a shutdown, but its main process    its turn, Gone
-//	                   has gone and others of its tree live, or it was
+//	drained      yes    a drained gateway waits for its turn to leave, or  its turn, undrain, Exited
+//	                    was drained by a user
+//	remains     yes    not its turn to leave, but its main process has     its turn, Gone
+//	                   gone and others of its tree live, or it was
 //	                   being stopped before: it is told nothing
 //	settling     yes    its turn; a gateway pushes its last bytes out      Settled, bound, Exited
 //	pre_stop     yes    its turn; the pre_stop hook runs                   hook ended, bound, Exited
@@ -70,6 +71,36 @@
 // A gateway for which nobody configured a drain is drained only if it listens when the shutdown begins: that is looked
 // up (Survey) beside the announcement, and awaited for a quarter of a second at most. The drain of one that listens
 // nowhere, as far as can be seen, is left out, with the waits that it would bring.
+//
+// # Operations
+//
+// While the tree is up, users stop, start, restart, scale and drain parts of it (Operate). What becomes of an operation
+// is said by reports: it is refused at once, with the reason, or accepted; after that comes, once, that it is done or has
+// failed. What it wants of each instance is a part: to leave, to come in, to be ready, to be drained.
+//
+// There is one departure at a time. Whoever is to leave, by whatever operation, joins it, and all that have not left yet
+// begin anew in one order: so the stop order holds between operations too, and a shutdown is the departure that all join.
+// Who was half way hears nothing more before its turn has come again, and still holds the others back. A drain of a
+// gateway that is to stay is a step of the same order.
+//
+//	verb     who                                   what happens
+//	stop     named, and their dependents           they leave; a gateway stays when one of its workers stops
+//	start    named, and all they need              they start, each when what it needs is ready
+//	restart  named                                 they leave; when all have, they start
+//	rolling  instance by instance, in stop order   the same, the next when the one before is ready
+//	scale    one process                           more start; those that are too many leave, the highest number first
+//	drain    gateways                              drained, and stay so; undrain lets new connections in again, unless the
+//	                                               program itself was asked to finish
+//	signal   named                                 the main process gets a signal; it is no stop step
+//
+// A stop ends what others want of those it stops; what else they want goes on. A start of somebody who is leaving lets it
+// in when it has left. Nobody comes in while somebody leaves who must leave after it. Restart, rolling, scale and drain
+// are refused for those that another operation but a start still works on. A shutdown ends all operations as failed.
+//
+// Whoever leaves by an operation, or was drained by one, was asked to: no restart policy and no on_exit heed its end. It
+// is stopped until somebody starts it, and the tree stays up although nothing else runs. Those that need it wait if they
+// wait, go on if they run, and wait after a crash. An operation waits for a start no longer than 5 minutes, and not at all
+// for one that waits for what users have stopped; it starts all the same when its time comes.
 //
 // # The life of a shutdown
 //

@@ -34,10 +34,10 @@ func (m *Machine) drain(i *instance) {
 	spec := &i.proc.spec
 	bound, hook := spec.Hooks[PreDrain]
 	if !hook && !spec.Drain.Wanted() {
-		m.enter(i, Drained, "", never)
+		m.drained(i, "")
 		return
 	}
-	i.asked, i.reason = true, reasonShutdown
+	i.asked, i.reason = true, i.errand
 	i.drainBy = m.out.drainBy(i.proc.id, i.proc.drained.at)
 	m.enter(i, Draining, "", i.drainBy)
 	if hook {
@@ -67,7 +67,7 @@ func (m *Machine) beginDrain(i *instance) {
 func (m *Machine) inviteOut(i *instance) {
 	d := &i.proc.spec.Drain
 	bound, hook := i.proc.spec.Hooks[PreDrain]
-	if i.proc.spec.Role == ordering.Gateway || !hook && !d.Wanted() || !m.mayFinish(i) {
+	if i.proc.spec.Role == ordering.Gateway || !hook && !d.Wanted() || i.finished || !m.mayFinish(i) {
 		m.tell(i)
 		return
 	}
@@ -83,7 +83,22 @@ func (m *Machine) inviteOut(i *instance) {
 // mayFinish says whether an instance whose turn to leave has come gets the time to finish something before it is told:
 // it lives, was ready to serve, nobody told it to stop before, and there is no hurry.
 func (m *Machine) mayFinish(i *instance) bool {
-	return m.level == Orderly && m.out != nil && i.proc.turn.came && i.exit == nil && i.step == 0 && i.fault == ""
+	return m.level == Orderly && m.itIsTurnOf(i) && i.exit == nil && i.step == 0 && i.fault == ""
+}
+
+// itIsTurnOf says whether an instance is to leave, and its turn has come.
+func (m *Machine) itIsTurnOf(i *instance) bool { return i.course == goes && i.proc.turn.came }
+
+// hastenDrain fits a gateway's drain that began before into the time that its step has.
+func (m *Machine) hastenDrain(i *instance) {
+	i.drainBy = min(i.drainBy, m.out.drainBy(i.proc.id, m.now))
+	m.setDeadline(i, min(i.deadline, i.drainBy))
+}
+
+// hastenInvited does so for one who is no gateway and finishes what it has in hand since before its turn came.
+func (m *Machine) hastenInvited(i *instance) {
+	i.drainBy = min(i.drainBy, m.partBy(i, m.out.inviteBy(i.proc.id, m.now)))
+	m.setDeadline(i, min(i.deadline, i.drainBy))
 }
 
 // drainOn goes on with a drain: with the given part, or with the first behind it that there is.
@@ -93,7 +108,7 @@ func (m *Machine) drainOn(i *instance, part drainPart) {
 	switch {
 	case d.Wanted() && m.now >= i.drainBy:
 		m.drainLate(i)
-	case part <= quiescing && d.Quiesce:
+	case part <= quiescing && d.Quiesce && !(i.proc.spec.Held && i.comesBack()):
 		m.quiesce(i)
 	case part <= inviting && d.Invite != (Invite{}):
 		m.invite(i)
@@ -107,7 +122,7 @@ func (m *Machine) drainOn(i *instance, part drainPart) {
 }
 
 func (m *Machine) quiesce(i *instance) {
-	i.part = quiescing
+	i.part, i.quiesced = quiescing, true
 	m.setDeadline(i, min(i.drainBy, m.after(quiesceTime)))
 	r := i.report(KindQuiesce)
 	r.PID, r.Bound = i.pid, m.rest(i.deadline)
@@ -132,6 +147,7 @@ func (m *Machine) quiesced(ev Quiesced) {
 // invite asks the program itself to finish.
 func (m *Machine) invite(i *instance) {
 	invite := i.proc.spec.Drain.Invite
+	i.invited = true
 	r := i.report(KindInvite)
 	r.PID, r.Signal, r.Bound = i.pid, invite.Signal, m.rest(i.drainBy)
 	if invite.Command > 0 {
@@ -184,7 +200,7 @@ func (m *Machine) inviteLate(i *instance) {
 // drainLate ends a drain whose time is over.
 func (m *Machine) drainLate(i *instance) {
 	late := fmt.Sprintf("not drained within %v", rounded(m.now-i.since))
-	if i.proc.turn.came {
+	if i.proc.spec.Role != ordering.Gateway {
 		m.note(i, late)
 	}
 	m.drained(i, late)
@@ -193,7 +209,8 @@ func (m *Machine) drainLate(i *instance) {
 // drained ends a drain. A gateway then waits until its workers have left; others are told to stop.
 func (m *Machine) drained(i *instance, why string) {
 	m.stopDrain(i, why)
-	if i.proc.turn.came {
+	if i.proc.spec.Role != ordering.Gateway {
+		i.finished = true
 		m.tell(i)
 		return
 	}
@@ -217,7 +234,7 @@ func (m *Machine) stopWatch(i *instance) {
 // settleOut gives a gateway whose workers are gone the time to push its last bytes out.
 func (m *Machine) settleOut(i *instance) {
 	bound := i.proc.spec.Drain.Settle
-	if i.proc.spec.Role != ordering.Gateway || bound <= 0 || i.proc.silent || !m.mayFinish(i) {
+	if i.proc.spec.Role != ordering.Gateway || bound <= 0 || i.proc.silent || i.prepared || !m.mayFinish(i) {
 		m.prepare(i)
 		return
 	}

@@ -126,6 +126,13 @@ type (
 		Left []string // for people: "pid 4711 (sleep), of api.1"
 	}
 
+	// Operate asks for an operation. Its number is given out by the caller; what becomes of it is said by reports.
+	Operate struct {
+		Op Op
+		Operation
+		Unfit string // why the caller cannot do it; empty: he can
+	}
+
 	// Tick says that time has passed; Step looks at its deadlines at every event, so any event does.
 	Tick struct{}
 )
@@ -149,6 +156,7 @@ func (Cut) event()           {}
 func (Unanswered) event()    {}
 func (Lingered) event()      {}
 func (Swept) event()         {}
+func (Operate) event()       {}
 func (Tick) event()          {}
 
 // Inst names an instance: copy N (from 1) of a process.

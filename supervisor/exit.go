@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"fmt"
 
 	"lastout/ordering"
@@ -14,6 +15,10 @@ const (
 	reasonNotReady = "not ready"
 	reasonStart    = "start failed"
 	reasonLost     = "lost"
+	reasonStop     = "stop"
+	reasonRestart  = "restart"
+	reasonScale    = "scale"
+	reasonDrain    = "drain"
 
 	reasonUnhealthy = "unhealthy"
 )
@@ -43,8 +48,14 @@ func (m *Machine) exited(ev Exited) {
 			m.tell(i)
 		}
 	case Stopping:
-		if i.left > 0 {
+		switch {
+		case i.left == 0:
+		case m.mayStop(i):
 			m.tellRest(i)
+		default: // at its turn the step is taken once more, for the rest
+			m.stopHook(i, "")
+			i.step, i.killAt = i.step-1, never
+			m.remain(i)
 		}
 	case Remains, Killing:
 	case Off, Waiting, InPreStart, Starting, InPostStop, InBackoff, Done, Failed, Stopped, Lost:
@@ -69,7 +80,7 @@ func (m *Machine) exitedDraining(i *instance) {
 	switch {
 	case i.left > 0:
 		m.orphaned(i)
-	case !i.proc.turn.came:
+	case i.proc.spec.Role == ordering.Gateway:
 		m.enter(i, Drained, "exited", m.overdue())
 	default:
 		m.setDeadline(i, min(i.drainBy, m.overdue()))
@@ -92,6 +103,7 @@ func (m *Machine) gone(ev Gone) {
 		return
 	}
 	if i.lost {
+		i.found = true
 		m.note(i, "is gone after all, having been declared lost")
 		return
 	}
@@ -116,7 +128,7 @@ func (m *Machine) over(i *instance) {
 		return
 	}
 	until := m.after(bound)
-	if m.out != nil {
+	if i.course == goes {
 		until = min(until, m.out.postStopBy(i.proc.id, m.now))
 	}
 	m.enter(i, InPostStop, "", until)
@@ -143,7 +155,7 @@ func (i *instance) whyOver() string {
 	case i.freed:
 		return reasonCrash
 	default:
-		return reasonShutdown
+		return cmp.Or(i.errand, reasonShutdown)
 	}
 }
 
@@ -151,8 +163,9 @@ func (i *instance) whyOver() string {
 func (m *Machine) verdict(i *instance) {
 	switch {
 	case i.lost:
+		wanted := i.course != goes
 		m.enter(i, Lost, i.whyLost, never)
-		m.failedForGood(i, i.whyLost)
+		m.failedForGood(i, i.whyLost, wanted)
 	case i.fault != "":
 		m.ended(i, false, i.fault)
 	case i.freed && i.exit.OK():
@@ -166,12 +179,16 @@ func (m *Machine) verdict(i *instance) {
 
 // ended is the end of a run that nobody asked for.
 func (m *Machine) ended(i *instance, well bool, cause string) {
+	if m.phase == Up && i.course == goes && !(well && i.proc.spec.Role == ordering.Task) {
+		m.enter(i, Stopped, cause, never) // it was to leave, and has: nobody wants it back for that
+		return
+	}
 	restart := i.proc.spec.Restart
 	again := restart == RestartAlways || restart == RestartOnFailure && !well
 	if well && i.proc.spec.Role == ordering.Task {
 		again = false // a task has run to its end
 	}
-	if m.phase == Up && again {
+	if m.phase == Up && i.course != goes && again {
 		if m.retry(i, cause) {
 			return
 		}
@@ -182,8 +199,9 @@ func (m *Machine) ended(i *instance, well bool, cause string) {
 		m.fail(i, cause)
 		return
 	}
+	wanted := i.course != goes
 	m.enter(i, Done, cause, never)
-	if i.proc.spec.OnExit == Shutdown {
+	if wanted && i.proc.spec.OnExit == Shutdown {
 		m.trigger(i, cause)
 	}
 }
@@ -198,7 +216,7 @@ func restarts(n int) string {
 // fail ends an instance for good, not well.
 func (m *Machine) fail(i *instance, cause string) {
 	m.enter(i, Failed, cause, never)
-	m.failedForGood(i, cause)
+	m.failedForGood(i, cause, true)
 }
 
 // lose gives a run up that outlived the bound of SIGKILL, or whose spawn never answers. It counts as gone, is said
@@ -212,17 +230,17 @@ func (m *Machine) lose(i *instance, cause string) {
 	if i.state == Killing { // a spawn under way must still answer, so that it can be killed then
 		m.do(Forget{Inst: i.inst(), Run: i.run})
 	}
-	i.lost, i.whyLost = true, cause
+	i.lost, i.wasLost, i.whyLost = true, true, cause
 	m.over(i)
 }
 
-// failedForGood counts a failure of the tree while it is up, and lets it trigger the shutdown where that is wanted.
-func (m *Machine) failedForGood(i *instance, cause string) {
-	if m.phase != Up {
+// failedForGood keeps in mind a failure of the tree while it is up, and lets it trigger the shutdown where that is
+// configured, unless the instance was not wanted any more.
+func (m *Machine) failedForGood(i *instance, cause string, wanted bool) {
+	if m.phase != Up || !wanted {
 		return
 	}
-	m.failures++
-	m.unstarted = m.unstarted || !i.wasReady
+	i.failed, i.unstarted = true, !i.wasReady
 	if i.proc.spec.OnExit != Ignore {
 		m.trigger(i, cause)
 	}

@@ -1,6 +1,11 @@
 package supervisor
 
-import "time"
+import (
+	"fmt"
+	"time"
+
+	"lastout/ordering"
+)
 
 // instance is one copy of a process, in one life after another.
 type instance struct {
@@ -20,11 +25,31 @@ type instance struct {
 	needed   bool  // it needed SIGKILL in a shutdown
 	lost     bool
 	whyLost  string
+
+	failed    bool // for good, or lost, while the tree was up; nobody has started it again since
+	unstarted bool // and that at its start
+
+	course  course  // what the departure under way means to it
+	errand  string  // why it leaves, or drains, for its hooks
+	parts   []*part // what operations under way want of it
+	found   bool    // it was lost, and is gone after all
+	wasLost bool    // in some life
+	surplus bool    // it was scaled away: it does not come back, and is forgotten once it has left
 }
+
+// course is what a departure means to an instance.
+type course uint8
+
+const (
+	stays  course = iota
+	drains        // it is drained with those who leave, and stays
+	goes
+)
 
 // life is what is known of one run. It is made anew for each.
 type life struct {
 	run       Run
+	addr      Inst // its name when this began
 	pid       int
 	ran       bool    // its exec succeeded
 	cancelled bool    // the spawn was taken back in time
@@ -35,25 +60,38 @@ type life struct {
 	sick      int   // looks in a row that failed
 	hook      *hook // that runs for it
 
-	prepared bool   // its pre_stop hook ran
-	asked    bool   // invited, told or killed: its end is no failure
-	reason   string // why it leaves, for its hooks
-	fault    string // why its start failed; empty: it did not
+	cancelling bool   // the spawn is to be taken back, if there is still time
+	prepared   bool   // its pre_stop hook ran
+	asked      bool   // invited, told or killed: its end is no failure
+	reason     string // why it leaves, for its hooks
+	fault      string // why its start failed; empty: it did not
 
 	exit  *Exit   // the main process is gone
 	lived Instant // how long it had run
 	freed bool    // and it went without being asked
 	left  int     // others that lived then
 
-	part    drainPart // of the drain
-	drainBy Instant   // when the drain ends, whatever is left to do
-	watched bool      // a Watch or Settle was not answered yet
-	ended   State     // the one in which the run came to its end
+	part     drainPart // of the drain
+	drainBy  Instant   // when the drain ends, whatever is left to do
+	quiesced bool      // new connections are turned away
+	invited  bool      // and the program itself was asked to finish
+	watched  bool      // a Watch or Settle was not answered yet
+	finished bool      // one who is no gateway has had its drain
+	ended    State     // the one in which the run came to its end
 
 	told   Instant // when its stop steps began
 	step   int     // the stop step it is at, from 1
 	killAt Instant // when SIGKILL comes, whatever the steps
 	cut    bool    // the shutdown gives it less than its own steps
+}
+
+// newInstance makes copy n of a process. Its name stays as it is, however many there will be.
+func newInstance(p *process, n int, numbered bool) *instance {
+	i := &instance{proc: p, n: n, name: p.spec.Name, state: Off, deadline: never}
+	if numbered {
+		i.name = fmt.Sprintf("%s.%d", p.spec.Name, n)
+	}
+	return i
 }
 
 // inst is its name in events and actions.
@@ -73,6 +111,9 @@ func (m *Machine) enter(i *instance, s State, cause string, until Instant) {
 	if s != Ready {
 		m.stopHealth(i)
 	}
+	if s.Left() || i.course == drains && (from == Draining || s == Drained || !s.Alive()) {
+		i.course = stays // no departure waits for it any more
+	}
 	m.setDeadline(i, until)
 	r := i.report(KindState)
 	r.From, r.State, r.Cause, r.Bound = from, s, cause, m.rest(until)
@@ -80,6 +121,18 @@ func (m *Machine) enter(i *instance, s State, cause string, until Instant) {
 		r.PID = i.pid
 	}
 	m.say(r)
+	m.touch(i.proc)
+	if s == Stopped && m.phase == Up {
+		m.touchDependents(i.proc)
+	}
+	m.progress(i, cause)
+}
+
+// setCourse says what the departure means to an instance.
+func (m *Machine) setCourse(i *instance, c course) {
+	m.count(i, i.state, -1)
+	i.course = c
+	m.count(i, i.state, +1)
 	m.touch(i.proc)
 }
 
@@ -89,6 +142,9 @@ func (m *Machine) count(i *instance, s State, by int) {
 	if !s.Left() {
 		p.present += by
 		m.present += by
+		if i.course == goes {
+			p.going += by
+		}
 	}
 	if s.Alive() {
 		m.alive += by
@@ -97,7 +153,11 @@ func (m *Machine) count(i *instance, s State, by int) {
 	case s == Waiting:
 		p.waiting += by
 	case s == Draining:
-		p.draining += by
+		if p.spec.Role == ordering.Gateway {
+			p.draining += by
+		}
+	case s == Stopped:
+		p.stopped += by
 	case p.satisfying(s):
 		p.ready += by
 	case s.Left() && s != Off:

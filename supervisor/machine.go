@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"fmt"
+	"slices"
 
 	"lastout/ordering"
 )
@@ -23,18 +24,22 @@ type Machine struct {
 	level Level
 	runs  Run // the last number given
 	hooks map[Run]*hook
+	lives map[Run]*instance // by their present run
+	lost  []*instance       // that are none any more, and were lost
 
 	present, alive int // instances that have not left; instances of which a process may exist
 	dirty          queue[*process]
+	poised         queue[*process] // of which some wait, and it is clear what becomes of them
 	timers         timers
 
-	out       *departure // who is on the way out; nil: nobody
-	shutdown  shutdown   // of the whole tree
-	wait      waiting
-	press     press
-	failures  int  // instances that failed for good, or were lost, while the tree was up
-	unstarted bool // and one of them at its start
-	outcome   Outcome
+	out      *departure // who is on the way out; nil: nobody
+	shutdown shutdown   // of the whole tree
+	wait     waiting
+	press    press
+	outcome  Outcome
+
+	ops  []*operation      // under way, by the time they were accepted
+	ripe queue[*operation] // those to look at
 
 	acts []Action `image:"-"` // of the Step under way
 	work uint64   // how many elementary things were done; tests hold it to be linear
@@ -49,7 +54,9 @@ type process struct {
 
 	present  int // instances that have not left
 	waiting  int // in state Waiting
-	draining int // in state Draining
+	draining int // of a gateway: in state Draining
+	stopped  int // in state Stopped
+	going    int // that leave in the departure under way
 	ready    int // that satisfy those who need the process
 	hopeless int // that will not do so any more
 
@@ -57,6 +64,7 @@ type process struct {
 	denied    int // needs that will never be
 	satisfied bool
 	broken    bool // will never be satisfied
+	emptied   bool // a user scaled it to nothing
 
 	turn    turn
 	drained turn
@@ -69,15 +77,13 @@ func New(g *ordering.Graph, specs []Spec, o Options) *Machine {
 	if g.Len() != len(specs) {
 		panic(fmt.Sprintf("supervisor: %d specs for %d processes", len(specs), g.Len()))
 	}
-	m := &Machine{graph: g, opts: o, phase: Up, hooks: make(map[Run]*hook)}
+	m := &Machine{graph: g, opts: o, phase: Up, hooks: make(map[Run]*hook), lives: make(map[Run]*instance)}
 	m.shutdown.until, m.wait.next = never, never
 	for id, spec := range specs {
 		p := &process{id: ordering.ID(id), spec: spec, unmet: len(g.Needs(ordering.ID(id)))}
 		for n := 1; spec.Enabled && n <= spec.Instances; n++ {
-			i := &instance{proc: p, n: n, at: len(m.insts), name: spec.Name, state: Off, deadline: never}
-			if spec.Instances > 1 {
-				i.name = fmt.Sprintf("%s.%d", spec.Name, n)
-			}
+			i := newInstance(p, n, spec.Instances > 1)
+			i.at = len(m.insts)
 			p.inst = append(p.inst, i)
 			m.insts = append(m.insts, i)
 		}
@@ -148,6 +154,8 @@ func (m *Machine) handle(ev Event) {
 		m.lingered(ev)
 	case Swept:
 		m.swept(ev)
+	case Operate:
+		m.operate(ev)
 	case Tick:
 	default:
 		panic(fmt.Sprintf("supervisor: unknown event %T", ev))
@@ -163,14 +171,26 @@ func (m *Machine) settle() {
 			m.review(p)
 			continue
 		}
+		if p, ok := m.poised.pop(); ok {
+			m.decide(p)
+			continue
+		}
 		if m.out != nil {
 			if f, ok := m.out.free.pop(); ok {
 				m.take(f)
 				continue
 			}
 		}
+		if o, ok := m.ripe.pop(); ok {
+			o.queued = false
+			m.advance(o)
+			continue
+		}
 		switch {
-		case m.phase == Up && m.begun && m.present == 0 && !m.opts.Stay:
+		case m.phase == Up && m.out != nil && m.out.steps == 0:
+			m.out = nil
+			m.wait = waiting{next: never}
+		case m.phase == Up && m.begun && m.present == 0 && !m.opts.Stay && !m.kept():
 			m.shut("nothing is left to run", nil)
 		case m.phase == Walking && m.out.steps == 0:
 			m.close()
@@ -184,10 +204,12 @@ func (m *Machine) settle() {
 func (m *Machine) review(p *process) {
 	m.work++
 	if m.phase == Up {
+		m.forgetSurplus(p)
 		m.reviewStart(p)
-		return
 	}
-	m.reviewOut(p)
+	if m.out != nil {
+		m.reviewOut(p)
+	}
 }
 
 // touch puts a process on the list of those to review.
@@ -207,6 +229,15 @@ func (m *Machine) say(r Report) {
 	m.do(Say{Report: r})
 }
 
+// specs are those of all processes, by ID.
+func (m *Machine) specs() []Spec {
+	specs := make([]Spec, len(m.procs))
+	for id, p := range m.procs {
+		specs[id] = p.spec
+	}
+	return specs
+}
+
 // newRun numbers a life.
 func (m *Machine) newRun() Run {
 	m.runs++
@@ -215,22 +246,23 @@ func (m *Machine) newRun() Run {
 
 // find gives the instance an event speaks of, if the event is about its present run.
 func (m *Machine) find(at Inst, run Run) *instance {
-	if at.Proc < 0 || int(at.Proc) >= len(m.procs) {
-		return nil
-	}
-	p := m.procs[at.Proc]
-	if at.N < 1 || at.N > len(p.inst) {
-		return nil
-	}
-	if i := p.inst[at.N-1]; i.run == run {
+	if i := m.lives[run]; i != nil && (at == i.addr || at == i.inst()) {
 		return i
 	}
 	return nil
 }
 
+// kept says whether the tree stays up although nothing runs: somebody was stopped by a user, or an operation goes on.
+func (m *Machine) kept() bool {
+	return len(m.ops) > 0 || slices.ContainsFunc(m.procs, func(p *process) bool { return p.stopped > 0 || p.emptied })
+}
+
 // InstanceName is how people call an instance: "api", or "api.2" where there are several. It panics where there is no
 // such instance.
-func (m *Machine) InstanceName(at Inst) string { return m.procs[at.Proc].inst[at.N-1].name }
+func (m *Machine) InstanceName(at Inst) string {
+	p := m.procs[at.Proc]
+	return p.inst[slices.IndexFunc(p.inst, func(i *instance) bool { return i.n == at.N })].name
+}
 
 // queue is a list that is taken from in front. Its room is used again once it is empty.
 type queue[T any] struct {

@@ -1,5 +1,7 @@
 package supervisor
 
+import "slices"
+
 // finish ends it all.
 func (m *Machine) finish() {
 	m.outcome = m.judge()
@@ -15,11 +17,14 @@ func (m *Machine) Outcome() (Outcome, bool) { return m.outcome, m.phase == Finis
 
 func (m *Machine) judge() Outcome {
 	o := Outcome{Cause: m.shutdown.cause, Survived: m.shutdown.survived}
+	for _, i := range m.lost {
+		o.Lost = append(o.Lost, i.name)
+	}
 	for _, i := range m.insts {
 		if i.needed {
 			o.Killed = append(o.Killed, i.name)
 		}
-		if i.lost {
+		if i.wasLost {
 			o.Lost = append(o.Lost, i.name)
 		}
 		if i.state == Failed {
@@ -48,9 +53,15 @@ func (m *Machine) class(o Outcome) int {
 		return 4
 	case len(o.Killed) > 0:
 		return 3
-	case m.unstarted || m.failures > 0 && (m.shutdown.allOver || m.shutdown.trigger != nil):
+	case m.failedUp():
 		return 1
 	default:
 		return 0
 	}
+}
+
+// failedUp says whether somebody's start failed for good while the tree was up, or all had ended, and one had failed.
+func (m *Machine) failedUp() bool {
+	over := m.shutdown.allOver || m.shutdown.trigger != nil
+	return slices.ContainsFunc(m.insts, func(i *instance) bool { return i.unstarted || i.failed && over })
 }

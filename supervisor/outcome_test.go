@@ -48,14 +48,14 @@ func TestOutcome(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := c.facts
-			i := &instance{name: "x", needed: f.needed, lost: f.lost, state: Stopped}
-			m := &Machine{insts: []*instance{i}, unstarted: f.unstarted, opts: Options{ClassOnly: f.classOnly}}
+			i := &instance{
+				name: "x", needed: f.needed, lost: f.lost, wasLost: f.lost, state: Stopped, failed: f.failed,
+				unstarted: f.unstarted,
+			}
+			m := &Machine{insts: []*instance{i}, opts: Options{ClassOnly: f.classOnly}}
 			m.shutdown.allOver, m.shutdown.trigger = f.allOver, f.trigger
 			if f.survived {
 				m.shutdown.survived = []string{"pid 7"}
-			}
-			if f.failed {
-				m.failures = 1
 			}
 			if f.forced {
 				m.level = Forced
@@ -123,15 +123,20 @@ func TestNextWait(t *testing.T) {
 // TestCheckSees holds that Check is not blind: each kept fact, bent, is found.
 func TestCheckSees(t *testing.T) {
 	for name, bend := range map[string]func(m *Machine){
-		"count of the present":  func(m *Machine) { m.present++ },
-		"count of the living":   func(m *Machine) { m.alive-- },
-		"count of the ready":    func(m *Machine) { m.procs[0].ready = 0 },
+		"count of the present": func(m *Machine) { m.present++ },
+		"count of the living":  func(m *Machine) { m.alive-- },
+		"count of the ready":   func(m *Machine) { m.procs[0].ready = 0 },
+		"count of the leaving": func(m *Machine) { m.procs[0].going++ },
+		"count of the stopped": func(m *Machine) { m.procs[0].stopped++ },
+		"a part nobody works on": func(m *Machine) {
+			m.insts[0].parts = append(m.insts[0].parts, &part{op: &operation{}, inst: m.insts[0]})
+		},
 		"needs":                 func(m *Machine) { m.procs[1].unmet++ },
 		"bound missing":         func(m *Machine) { m.insts[1].state = Stopping },
 		"deadline not kept":     func(m *Machine) { m.insts[0].deadline = 5 },
 		"run of the living":     func(m *Machine) { m.insts[0].run = 0 },
 		"hook that nobody has":  func(m *Machine) { m.hooks[9] = &hook{run: 9} },
-		"departure while up":    func(m *Machine) { m.out = m.depart() },
+		"departure of nobody":   func(m *Machine) { m.insts[1].course = goes },
 		"phase without a wait":  func(m *Machine) { m.phase = Closing },
 		"state of a shutdown":   func(m *Machine) { m.insts[1].state = Remains },
 		"work left undone":      func(m *Machine) { m.touch(m.procs[0]) },

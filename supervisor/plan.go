@@ -63,6 +63,16 @@ func MakePlan(g *ordering.Graph, specs []Spec, o Options) Plan {
 	return plan
 }
 
+// boundOf is how long a shutdown of the whole tree takes at most.
+func boundOf(g *ordering.Graph, specs []Spec, o Options) time.Duration {
+	costs := make([]ordering.Cost, len(specs))
+	for id := range specs {
+		costs[id] = specs[id].cost(o)
+	}
+	runs := func(id ordering.ID) bool { return specs[id].Enabled && specs[id].Instances > 0 }
+	return o.bound(g.Budget(limits(o, specs), costs, runs))
+}
+
 type planner struct {
 	graph  *ordering.Graph
 	specs  []Spec

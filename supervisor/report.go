@@ -33,6 +33,10 @@ type Report struct {
 	After    []string       `json:"after,omitempty"` // whose leaving set this free (the last one), or who is waited for
 	Outcome  *Outcome       `json:"outcome,omitempty"`
 
+	Op     Op     `json:"op,omitempty"` // the operation
+	Verb   Verb   `json:"verb,omitempty"`
+	Result Result `json:"result,omitempty"`
+
 	Connections []Connection `json:"connections,omitempty"`
 }
 
@@ -75,6 +79,9 @@ const (
 	KindNote    Kind = "note"    // something worth saying: Cause
 	KindOutlook Kind = "outlook" // what the drain of a gateway can do here: Cause
 	KindFinish  Kind = "finish"  // Outcome
+
+	KindOperation Kind = "operation" // of Op, Verb: its Result, Cause; After: whom it touches (accepted), or failed for
+	KindDepart    Kind = "depart"    // After leave from here on, in order, for Op: Cause; "drain": they are drained and stay
 )
 
 // Forever is the Bound of a wait that has none.
@@ -172,6 +179,17 @@ type Snapshot struct {
 	Level     Level              `json:"level,omitempty"`
 	Ends      Instant            `json:"ends,omitempty"` // when a shutdown that is under way will be over at the latest
 	Instances []InstanceSnapshot `json:"instances"`
+
+	Operations []OperationSnapshot `json:"operations,omitempty"` // under way
+}
+
+// OperationSnapshot is an operation that is under way.
+type OperationSnapshot struct {
+	Op       Op       `json:"op"`
+	Verb     Verb     `json:"verb"`
+	Cause    string   `json:"cause,omitempty"` // who asked for it
+	Since    Instant  `json:"since"`
+	WaitsFor []string `json:"waits_for"` // instances
 }
 
 // InstanceSnapshot is one instance as it stands.
@@ -187,6 +205,7 @@ type InstanceSnapshot struct {
 	Optional bool          `json:"optional,omitempty"` // the tree is ready without it
 	Healthy  *bool         `json:"healthy,omitempty"`  // what the last look at its health showed; nil: nobody looks
 	Exit     *Exit         `json:"exit,omitempty"`     // of the last run that ended
+	Wanted   bool          `json:"wanted"`             // it shall run: nobody stopped or drained it
 	Bound    time.Duration `json:"bound,omitempty"`    // what is left of the wait it is in
 	WaitsFor []string      `json:"waits_for,omitempty"`
 }

@@ -60,11 +60,16 @@ func (m *Machine) shut(cause string, trigger *instance) {
 	s := &m.shutdown
 	s.allOver = m.begun && m.present == 0
 	s.cause, s.trigger = cause, trigger
-	m.out = m.depart()
+	fresh, before := m.everybodyGoes()
+	m.out = m.depart(limits(m.opts, m.specs()))
 	s.ends = plus(m.now, m.opts.bound(m.out.budget))
 	s.announceBy = m.out.at(m.out.budget.Announce())
 	m.enterPhase(Announcing, cause)
-	for _, i := range m.insts {
+	m.abandon()
+	for _, i := range before {
+		m.shorten(i)
+	}
+	for _, i := range fresh {
 		m.halt(i)
 	}
 	m.beginSurvey()
@@ -84,41 +89,6 @@ func (m *Machine) enterPhase(p Phase, cause string) {
 		r.Bound = max(0, m.shutdown.ends-m.now)
 	}
 	m.say(r)
-}
-
-// halt takes an instance out of everything that leads up, when the shutdown begins. Who lives goes on living: its turn
-// has not come.
-func (m *Machine) halt(i *instance) {
-	id := i.proc.id
-	switch i.state {
-	case Waiting:
-		m.enter(i, Off, reasonShutdown, never)
-	case InBackoff:
-		m.enter(i, Stopped, reasonShutdown, never)
-	case InPreStart:
-		i.reason = reasonShutdown
-		m.stopHook(i, reasonShutdown)
-		m.over(i)
-	case Starting:
-		m.do(Cancel{Inst: i.inst(), Run: i.run})
-	case Running:
-		m.stopProbe(i)
-		if i.exit == nil {
-			m.setDeadline(i, never)
-		}
-	case InPostStart:
-		m.stopHook(i, reasonShutdown)
-		m.enter(i, Ready, reasonShutdown, i.whenGone())
-	case Killing:
-		m.setDeadline(i, min(i.deadline, m.out.lostAt(id, m.now)))
-	case InPostStop:
-		m.setDeadline(i, min(i.deadline, m.out.postStopBy(id, m.now)))
-	case Ready:
-		m.stopHealth(i)
-	case Off, InPreStop, Stopping, Done, Failed, Stopped, Lost:
-	case Draining, Drained, Remains, Settling:
-		panic("supervisor: " + i.name + " was " + string(i.state) + " before the shutdown")
-	}
 }
 
 // whenGone keeps the bound of an instance whose main process has exited and whose end is awaited.

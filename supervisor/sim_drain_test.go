@@ -145,11 +145,15 @@ func (w *witness) drainPart(i supervisor.Inst, n supervisor.Run, what string) *r
 	kind, hook := ordering.Leave, supervisor.PreStop
 	if w.spec(i).Role == ordering.Gateway {
 		kind, hook = ordering.Drain, supervisor.PreDrain
-		w.checkOuter(i, what)
 	}
-	w.checkTurn(what, i, kind)
+	if w.states[i] != supervisor.Draining || w.entered[i] == w.departures { // else it drained before more were to leave
+		w.checkTurn(what, i, kind)
+		if kind == ordering.Drain {
+			w.checkOuter(i, what)
+		}
+	}
 	switch {
-	case !w.down || w.said != supervisor.Orderly:
+	case !w.down && !w.ops.leaving[i] && !w.ops.draining[i] || w.said != supervisor.Orderly:
 		w.failf("drain: %s of %s, in a shutdown: %v, of level %v", what, w.name(i), w.down, w.said)
 	case r.told || r.drain.watch != "":
 		w.failf("drain: %s of %s, told before: %v, watched: %q", what, w.name(i), r.told, r.drain.watch)
@@ -175,8 +179,7 @@ func (w *witness) checkOuter(i supervisor.Inst, what string) {
 		if p == int(i.Proc) || !w.plan.order.needsAtAll(p, int(i.Proc)) {
 			continue
 		}
-		for n := 1; n <= w.plan.specs[p].Instances; n++ {
-			outer := supervisor.Inst{Proc: ordering.ID(p), N: n}
+		for _, outer := range w.there[ordering.ID(p)] {
 			drains := w.states[outer] == supervisor.Draining && w.spec(outer).Role == ordering.Gateway
 			if drains || w.undrained(outer) {
 				w.failf("drain: %s of %s before its outer gateway %s has drained", what, w.name(i), w.name(outer))
@@ -258,13 +261,13 @@ func (w *witness) onSettle(a supervisor.Settle) {
 	r := w.living(a.Inst, a.Run, "Settle")
 	w.checkTurn("Settle", a.Inst, ordering.Leave)
 	switch d := &r.drain; {
-	case w.said != supervisor.Orderly || !w.down || r.told || r.hooks[supervisor.PreStop] != nil:
+	case w.said != supervisor.Orderly || !w.down && !w.ops.leaving[a.Inst] || r.told || r.hooks[supervisor.PreStop] != nil:
 		w.failf("settle: %s settles, told before: %v, level %v", w.name(a.Inst), r.told, w.said)
 	case d.settled || d.watch != "" || w.spec(a.Inst).Drain.Settle == 0 || w.spec(a.Inst).Role != ordering.Gateway:
 		w.failf("settle: %s settles out of place: %+v", w.name(a.Inst), r.drain)
 	}
 	for _, other := range w.ordered {
-		if w.plan.order.before[other.inst.Proc][a.Inst.Proc] && other.alive() {
+		if w.plan.order.before[other.inst.Proc][a.Inst.Proc] && other.alive() && (w.down || w.ops.leaving[other.inst]) {
 			w.failf("settle: %s settles while run %d of %s lives", w.name(a.Inst), other.run, w.name(other.inst))
 		}
 	}

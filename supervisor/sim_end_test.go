@@ -129,7 +129,7 @@ func (w *witness) checkOutcome() {
 // startFailed says whether a start failed for good, or all had ended and one had failed.
 func (w *witness) startFailed() bool {
 	for _, i := range w.failedUp {
-		if r := w.last[i]; w.allOver || w.outcome.Trigger != "" || r == nil || !r.ready {
+		if r := w.last[i]; w.allOver || w.outcome.Trigger != "" || r == nil || !r.ready || w.hopelessly[i] {
 			return true
 		}
 	}
@@ -145,7 +145,7 @@ func (w *witness) checkCode(class int) {
 	code := class
 	if o.Trigger != "" && class != 5 && !w.plan.options.ClassOnly {
 		for i, r := range w.last {
-			if w.plainName(i) == o.Trigger && r.exited && r.unasked {
+			if w.plainName(i) == o.Trigger && r.exited && r.unasked && !w.hopelessly[i] {
 				code = r.exit.Status()
 			}
 		}
@@ -156,10 +156,7 @@ func (w *witness) checkCode(class int) {
 }
 
 func (w *witness) plainName(i supervisor.Inst) string {
-	if w.spec(i).Instances == 1 {
-		return w.plan.nodes[i.Proc].Name
-	}
-	return w.name(i)
+	return w.called[i]
 }
 
 // sameNames holds a list of the outcome against the witness's own.
@@ -212,8 +209,7 @@ func (w *witness) checkSnapshot(snap supervisor.Snapshot) {
 	seen := 0
 	for _, i := range snap.Instances {
 		p := w.plan.order.id[i.Process]
-		for n := 1; n <= w.plan.specs[p].Instances; n++ {
-			inst := supervisor.Inst{Proc: ordering.ID(p), N: n}
+		for _, inst := range w.there[ordering.ID(p)] {
 			if w.plainName(inst) != i.Name {
 				continue
 			}

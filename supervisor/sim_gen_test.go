@@ -41,6 +41,7 @@ const (
 	cutReadyFaults
 	cutDrains
 	cutHealth
+	cutOperations
 	cutBound // one more than the last
 )
 
@@ -62,6 +63,7 @@ const (
 	forDrain
 	forHealth
 	forSuccessors
+	forOperations
 )
 
 // stream gives the random numbers of one purpose.
@@ -106,6 +108,7 @@ func newPlan(seed uint64, c cut) (*plan, error) {
 	p.drawGraph()
 	p.drawOptions()
 	p.drawStimuli()
+	p.drawOperations()
 	for i, n := range p.nodes {
 		p.specs = append(p.specs, p.drawSpec(i, n))
 	}

@@ -87,7 +87,8 @@ func (w *witness) healthWorks(ev supervisor.HealthWorks) {
 // checkHealthGoes holds that a run which is ready is looked at, in no other state, and that who is ill is told to leave.
 func (w *witness) checkHealthGoes(r *run) {
 	state := w.states[r.inst]
-	wanted := !w.down && state == supervisor.Ready && !r.exited && w.spec(r.inst).Health.Failures > 0
+	leaves := w.down || w.ops.leaving[r.inst] || w.ops.draining[r.inst]
+	wanted := !leaves && state == supervisor.Ready && !r.exited && w.spec(r.inst).Health.Failures > 0
 	switch {
 	case wanted != r.health.checked:
 		w.failf("health: %s is %s, and looked at: %v", w.name(r.inst), state, r.health.checked)

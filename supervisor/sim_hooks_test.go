@@ -25,7 +25,7 @@ func (w *witness) onHook(a supervisor.RunHook) {
 		w.checkAllLeft(a.Kind)
 		return
 	case supervisor.PreStart:
-		if w.down {
+		if w.down || w.ops.leaving[a.Inst] {
 			w.failf("G4: pre_start of %s after the shutdown began", w.name(a.Inst))
 		}
 		w.begin(a.Inst, a.For).preStart = true

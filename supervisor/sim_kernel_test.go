@@ -111,6 +111,9 @@ func (k *kernel) do(a supervisor.Action) {
 		k.stopHook(a.Hook)
 	case supervisor.Survey:
 		k.survey(a)
+	case supervisor.Unquiesce:
+	case supervisor.Send:
+		k.send(a)
 	case supervisor.Quiesce:
 		k.quiesce(a)
 	case supervisor.DrainCommand:

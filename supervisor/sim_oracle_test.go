@@ -1,6 +1,8 @@
 package supervisor_test
 
 import (
+	"slices"
+
 	"lastout/ordering"
 	"lastout/supervisor"
 )
@@ -21,18 +23,19 @@ func (w *witness) stopStep(r *run, what string, kill bool) {
 	if !kill {
 		r.signalled = true
 	}
-	if !w.down || w.said == supervisor.Forced || r.toldUp || r.lost {
+	member := w.ops.leaving[r.inst]
+	if !w.down && !member || w.said == supervisor.Forced || r.lost {
 		return
 	}
 	w.checkTurn(what, r.inst, ordering.Leave)
 	if w.said == supervisor.Urgent && !kill && w.spec(r.inst).Role != ordering.Service {
 		w.failf("impatience: %s of %s, which is to be killed", what, w.name(r.inst))
 	}
-	if w.now < w.downAt+w.plan.options.Delay && !w.plan.squeezed() && w.said == supervisor.Orderly {
+	if w.down && w.now < w.downAt+w.plan.options.Delay && !w.plan.squeezed() && w.said == supervisor.Orderly {
 		w.failf("time: %s of %s before shutdown.delay is over", what, w.name(r.inst))
 	}
 	for _, other := range w.ordered {
-		if !w.plan.order.before[other.inst.Proc][r.inst.Proc] {
+		if !w.plan.order.before[other.inst.Proc][r.inst.Proc] || !w.down && !w.ops.leaving[other.inst] {
 			continue
 		}
 		if other.alive() {
@@ -42,7 +45,7 @@ func (w *witness) stopStep(r *run, what string, kill bool) {
 			w.failf("G1: %s of %s before %s has left: its post_stop runs", what, w.name(r.inst), w.name(other.inst))
 		}
 	}
-	if w.said == supervisor.Orderly {
+	if w.down && w.said == supervisor.Orderly {
 		w.checkDrained(r)
 	}
 }
@@ -117,19 +120,24 @@ func (w *witness) checkNeeds(i supervisor.Inst) {
 // satisfied says whether dependents of a process may start.
 func (w *witness) satisfied(p int) bool {
 	spec := w.plan.specs[p]
-	if !spec.Enabled || spec.Instances == 0 {
+	if len(w.there[ordering.ID(p)]) == 0 {
 		return w.needsReady(p)
 	}
 	want := supervisor.Ready
 	if spec.Role == ordering.Task {
 		want = supervisor.Done
 	}
-	for n := 1; n <= spec.Instances; n++ {
-		if w.states[supervisor.Inst{Proc: ordering.ID(p), N: n}] != want {
+	serving := 0
+	for _, i := range w.there[ordering.ID(p)] {
+		switch w.states[i] {
+		case want:
+			serving++
+		case supervisor.Stopped: // by a user: the others serve
+		default:
 			return false
 		}
 	}
-	return true
+	return serving > 0
 }
 
 func (w *witness) needsReady(p int) bool {
@@ -163,6 +171,8 @@ func (w *witness) report(r supervisor.Report) {
 				w.failf("rule: the shutdown begins a second time")
 			}
 			w.down, w.downAt = true, w.now
+			w.walking, w.walk = false, nil
+			w.anew()
 			for _, run := range w.ordered {
 				run.upAsked = run.asked
 			}
@@ -185,6 +195,10 @@ func (w *witness) report(r supervisor.Report) {
 				w.survivors = r.After // nobody knows
 			}
 		}
+	case supervisor.KindOperation:
+		w.onOperation(r)
+	case supervisor.KindDepart:
+		w.onDepart(r)
 	case supervisor.KindInvite:
 		w.inviting = r.Signal != 0
 	case supervisor.KindCut:
@@ -223,7 +237,7 @@ func (w *witness) onState(r supervisor.Report) {
 	if w.last[i] != nil && w.last[i].alive() && !r.State.Alive() {
 		w.failf("G2: %s is %s while its run %d lives", r.Instance, r.State, w.last[i].run)
 	}
-	w.states[i] = r.State
+	w.states[i], w.entered[i] = r.State, w.departures
 	if run := w.last[i]; run != nil && r.State == supervisor.Draining {
 		run.asked = true
 	}
@@ -235,16 +249,21 @@ func (w *witness) onState(r supervisor.Report) {
 			w.failf("hooks: %s is ready before its post_start is over", r.Instance)
 		}
 	}
-	if r.State == supervisor.Failed && !w.down {
+	if (r.State == supervisor.Failed || r.State == supervisor.Lost) && !w.down && !w.ops.leaving[i] {
 		w.failedUp = append(w.failedUp, i)
+		w.hopelessly[i] = r.From == supervisor.Waiting
+	}
+	if r.State == supervisor.Waiting { // started once more, by a user
+		w.failedUp = slices.DeleteFunc(w.failedUp, func(x supervisor.Inst) bool { return x == i })
 	}
 	w.checkVerdict(i, r)
-	if on := w.spec(i).OnExit; !w.down && (r.State == supervisor.Done && on == supervisor.Shutdown ||
+	if on := w.spec(i).OnExit; !w.down && !w.ops.leaving[i] && (r.State == supervisor.Done && on == supervisor.Shutdown ||
 		(r.State == supervisor.Failed || r.State == supervisor.Lost) && on != supervisor.Ignore) {
 		w.calledFor = true
 	}
 	w.reached[r.State]++
 	w.unsatisfied = true
+	w.opsState(i, r)
 }
 
 // onLost takes in that a run is declared lost.
@@ -280,11 +299,8 @@ func (w *witness) instance(r supervisor.Report) (supervisor.Inst, bool) {
 	if !ok {
 		return supervisor.Inst{}, false
 	}
-	if w.plan.specs[p].Instances == 1 {
-		return supervisor.Inst{Proc: ordering.ID(p), N: 1}, r.Instance == r.Process
-	}
-	for n := 1; n <= w.plan.specs[p].Instances; n++ {
-		if i := (supervisor.Inst{Proc: ordering.ID(p), N: n}); w.name(i) == r.Instance {
+	for _, i := range w.there[ordering.ID(p)] {
+		if w.called[i] == r.Instance {
 			return i, true
 		}
 	}
@@ -294,7 +310,7 @@ func (w *witness) instance(r supervisor.Report) (supervisor.Inst, bool) {
 // checkTurn holds that the step of the stop order which an action belongs to is free: all steps before it are over, the
 // soft ones included, by a walk that the witness goes itself.
 func (w *witness) checkTurn(what any, i supervisor.Inst, kind ordering.StepKind) {
-	if !w.down || w.said == supervisor.Forced {
+	if !w.down && !w.ops.leaving[i] && !w.ops.draining[i] || w.said == supervisor.Forced {
 		return
 	}
 	w.advance()
@@ -326,8 +342,13 @@ func (w *witness) advance() {
 
 // stepOver says whether nothing is left to do of a step: nobody drains, all have left.
 func (w *witness) stepOver(step ordering.Step) bool {
-	for n := 1; n <= w.plan.specs[step.ID].Instances; n++ {
-		i := supervisor.Inst{Proc: step.ID, N: n}
+	for _, i := range w.there[step.ID] {
+		if !w.down && !w.ops.leaving[i] && !w.ops.draining[i] {
+			continue
+		}
+		if step.Kind == ordering.Leave && !w.down && !w.ops.leaving[i] {
+			continue
+		}
 		state, ok := w.states[i]
 		if step.Kind == ordering.Leave && ok && !state.Left() {
 			return false

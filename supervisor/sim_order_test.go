@@ -12,6 +12,7 @@ import (
 type order struct {
 	nodes  []ordering.Node
 	id     map[string]int
+	direct [][]bool // the same, at once
 	before [][]bool // before[x][y]: x must leave before y
 	needs  [][]int  // declared, direct
 }
@@ -41,6 +42,9 @@ func newOrder(nodes []ordering.Node) *order {
 		for _, x := range n.Outlives {
 			o.before[o.id[x]][i] = true
 		}
+	}
+	for i := range nodes {
+		o.direct = append(o.direct, slices.Clone(o.before[i]))
 	}
 	for k := range nodes {
 		for i := range nodes {

@@ -57,7 +57,7 @@ func (w *witness) onBound(r supervisor.Report) {
 
 // onWaiting judges for whom the machine says that it waits, and takes its word for how long at most.
 func (w *witness) onWaiting(rep supervisor.Report) {
-	if !w.down || len(rep.After) == 0 {
+	if !w.down && !w.walking || len(rep.After) == 0 {
 		w.failf("waiting: for %q, in a shutdown: %v", rep.After, w.down)
 	}
 	p, bounded := w.promised(rep.Bound)
@@ -81,7 +81,7 @@ func (w *witness) onWaiting(rep supervisor.Report) {
 func (w *witness) checkPromises() {
 	for i, p := range w.promises.states {
 		state, r := w.states[i], w.last[i]
-		if r != nil && r.exited || w.down && state == supervisor.Running {
+		if r != nil && r.exited || (w.down || w.ops.leaving[i]) && state == supervisor.Running {
 			continue // the end is at hand, or readiness is no longer waited for
 		}
 		if w.broken(p) {

@@ -30,8 +30,8 @@ func (w *witness) onRetry(rep supervisor.Report) {
 	}
 	used := w.used(r)
 	switch {
-	case w.down:
-		w.failf("restart: %s is to be started again in a shutdown", rep.Instance)
+	case w.down || w.ops.leaving[i]:
+		w.failf("restart: %s is to be started again, and is to leave", rep.Instance)
 	case spec.Restart == supervisor.RestartNever:
 		w.failf("restart: %s is to be started again although that is never wanted", rep.Instance)
 	case well(r) && (spec.Restart == supervisor.RestartOnFailure || spec.Role == ordering.Task):
@@ -63,7 +63,7 @@ func (w *witness) checkVerdict(i supervisor.Inst, rep supervisor.Report) {
 	case supervisor.Done:
 		if r == nil || !well(r) {
 			w.failf("restart: %s is done and did not end well", rep.Instance)
-		} else if !w.down && spec.Restart == supervisor.RestartAlways && spec.Role != ordering.Task &&
+		} else if !w.down && !w.ops.leaving[i] && spec.Restart == supervisor.RestartAlways && spec.Role != ordering.Task &&
 			(spec.Backoff.Limit == 0 || w.used(r) < spec.Backoff.Limit) {
 			w.failf("restart: %s is done and should be started again", rep.Instance)
 		}
@@ -79,10 +79,10 @@ func (w *witness) checkVerdict(i supervisor.Inst, rep supervisor.Report) {
 			w.failf("restart: %s is given up after %d attempts of %d", rep.Instance, w.used(r), spec.Backoff.Limit)
 		}
 	case supervisor.Stopped:
-		if !w.down {
+		if !w.down && !w.ops.leaving[i] && rep.From != supervisor.Off && (r == nil || !r.asked) {
 			w.failf("restart: %s is stopped and nobody asked for it", rep.Instance)
 		}
-		if r != nil && r.exited && r.unasked && rep.From != supervisor.InBackoff {
+		if w.down && r != nil && r.exited && r.unasked && rep.From != supervisor.InBackoff {
 			w.failf("restart: %s is called stopped and left unasked", rep.Instance)
 		}
 	}
@@ -104,7 +104,7 @@ func (w *witness) checkHopeless(i supervisor.Inst, rep supervisor.Report) {
 
 func (w *witness) hopeless(p int) bool {
 	spec := w.plan.specs[p]
-	if !spec.Enabled || spec.Instances == 0 {
+	if len(w.there[ordering.ID(p)]) == 0 {
 		for _, need := range w.plan.order.needs[p] {
 			if w.hopeless(need) {
 				return true
@@ -112,8 +112,8 @@ func (w *witness) hopeless(p int) bool {
 		}
 		return false
 	}
-	for n := 1; n <= spec.Instances; n++ {
-		switch w.states[supervisor.Inst{Proc: ordering.ID(p), N: n}] {
+	for _, i := range w.there[ordering.ID(p)] {
+		switch w.states[i] {
 		case supervisor.Failed, supervisor.Lost:
 			return true
 		case supervisor.Done:

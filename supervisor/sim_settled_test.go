@@ -38,6 +38,7 @@ func (w *witness) settled() {
 	}
 	w.advance()
 	w.checkPromises()
+	w.checkOperations()
 	for _, r := range w.ordered {
 		if r.alive() {
 			w.checkLiving(r)
@@ -49,7 +50,7 @@ func (w *witness) settled() {
 		}
 	}
 	if !w.down {
-		if w.nothingLeft() && !w.plan.options.Stay {
+		if w.nothingLeft() && !w.plan.options.Stay && !w.ops.keepUp(w) {
 			w.failf("rule: nothing is left to run, and it stays up")
 		}
 		w.checkStarts()
@@ -62,9 +63,8 @@ func (w *witness) checkStarts() {
 		return
 	}
 	w.unsatisfied = false
-	for p, spec := range w.plan.specs {
-		for n := 1; n <= spec.Instances; n++ {
-			i := supervisor.Inst{Proc: ordering.ID(p), N: n}
+	for p := range w.plan.specs {
+		for _, i := range w.there[ordering.ID(p)] {
 			if w.states[i] == supervisor.Waiting && w.needsReady(p) {
 				w.failf("start: %s waits although all it needs is ready", w.name(i))
 			}
@@ -75,7 +75,7 @@ func (w *witness) checkStarts() {
 // checkLiving holds what must be true of a living run at every moment.
 func (w *witness) checkLiving(r *run) {
 	w.checkPatience(r)
-	if !w.down {
+	if !w.down && !w.ops.leaving[r.inst] {
 		return
 	}
 	if !r.spawned && !r.cancelled && !r.killed {
@@ -117,7 +117,7 @@ func (w *witness) steps(i supervisor.Inst) (own time.Duration) {
 
 // checkSilence holds that a shutdown which waits says so: at least every 10 s there is a word of it.
 func (w *witness) checkSilence() {
-	if quiet := w.now - w.saidAt; w.down && quiet > 10*s+late {
+	if quiet := w.now - w.saidAt; (w.down || w.walking) && quiet > 10*s+late {
 		w.failf("waiting: nothing was said for %v", quiet)
 	}
 	w.saidAt = w.now

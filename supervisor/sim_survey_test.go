@@ -75,7 +75,9 @@ func (w *witness) passOver(silent []supervisor.Run) {
 	}
 	for _, r := range w.ordered {
 		spawns := r.spawn && !r.failed && !r.spawned && !r.lost
-		if (w.serves(r) || spawns) && !slices.Contains(silent, r.run) {
+		state := w.states[r.inst]
+		drains := w.last[r.inst] == r && (state == supervisor.Draining || state == supervisor.Drained)
+		if (w.serves(r) || spawns || drains) && !slices.Contains(silent, r.run) {
 			w.survey.silent[r.inst.Proc] = false
 		}
 	}

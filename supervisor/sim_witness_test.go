@@ -17,13 +17,19 @@ type witness struct {
 	now       supervisor.Instant
 	err       error // the first violation
 
-	runs    map[supervisor.Run]*run
-	ordered []*run // by the time they were begun
-	last    map[supervisor.Inst]*run
-	hooks   map[supervisor.Run]*hookRun
-	top     supervisor.Run // the highest number given so far
-	states  map[supervisor.Inst]supervisor.State
-	started map[supervisor.Inst]bool
+	runs       map[supervisor.Run]*run
+	ordered    []*run // by the time they were begun
+	last       map[supervisor.Inst]*run
+	hooks      map[supervisor.Run]*hookRun
+	top        supervisor.Run // the highest number given so far
+	states     map[supervisor.Inst]supervisor.State
+	started    map[supervisor.Inst]bool
+	there      map[ordering.ID][]supervisor.Inst // the instances that a process has
+	called     map[supervisor.Inst]string        // their names
+	ops        operations
+	departures int                      // begun so far
+	hopelessly map[supervisor.Inst]bool // it failed while it waited
+	entered    map[supervisor.Inst]int  // and when it entered its state
 
 	restarts map[supervisor.Inst]restarts
 	failedUp []supervisor.Inst // failed for good before the shutdown
@@ -113,7 +119,8 @@ type hookRun struct {
 func (h *hookRun) live() bool { return !h.ended && !h.stopped }
 
 func newWitness(p *plan) *witness {
-	return &witness{
+	w := &witness{
+		there: make(map[ordering.ID][]supervisor.Inst), called: make(map[supervisor.Inst]string), ops: newOperations(), hopelessly: make(map[supervisor.Inst]bool), entered: make(map[supervisor.Inst]int),
 		plan: p, runs: make(map[supervisor.Run]*run), hooks: make(map[supervisor.Run]*hookRun),
 		last: make(map[supervisor.Inst]*run), states: make(map[supervisor.Inst]supervisor.State),
 		started: make(map[supervisor.Inst]bool), restarts: make(map[supervisor.Inst]restarts),
@@ -122,6 +129,20 @@ func newWitness(p *plan) *witness {
 			drains: make(map[supervisor.Inst]promise),
 		},
 		kinds: make(map[supervisor.Kind]int), reached: make(map[supervisor.State]int),
+	}
+	for id, spec := range p.specs {
+		for n := 1; spec.Enabled && n <= spec.Instances; n++ {
+			w.add(supervisor.Inst{Proc: ordering.ID(id), N: n}, spec.Instances > 1)
+		}
+	}
+	return w
+}
+
+// add lets a process have an instance, with a name that has its number or not.
+func (w *witness) add(i supervisor.Inst, numbered bool) {
+	w.there[i.Proc] = append(w.there[i.Proc], i)
+	if w.called[i] = w.plan.nodes[i.Proc].Name; numbered {
+		w.called[i] = w.name(i)
 	}
 }
 
@@ -196,6 +217,8 @@ func (w *witness) event(now supervisor.Instant, ev supervisor.Event) {
 		w.linger.over = w.linger.over || w.linger.came && len(ev.Left) == 0
 	case supervisor.Swept:
 		w.left, w.counted = ev.Left, true
+	case supervisor.Operate:
+		w.ops.asked = append(w.ops.asked, ev)
 	case supervisor.Begin, supervisor.Tick:
 	}
 }
@@ -263,6 +286,10 @@ func (w *witness) action(a supervisor.Action) {
 		w.onSurvey(a)
 	case supervisor.Quiesce:
 		w.onQuiesce(a)
+	case supervisor.Unquiesce:
+		w.onUnquiesce(a)
+	case supervisor.Send:
+		w.onSend(a)
 	case supervisor.DrainCommand:
 		w.onDrainCommand(a)
 	case supervisor.Watch:
@@ -334,7 +361,7 @@ func (w *witness) begin(i supervisor.Inst, n supervisor.Run) *run {
 	if w.now < w.restarts[i].due {
 		w.failf("restart: %s starts again %v too early", w.name(i), w.restarts[i].due-w.now)
 	}
-	if !w.started[i] {
+	if !w.started[i] || w.states[i] == supervisor.Waiting {
 		w.started[i] = true
 		w.checkNeeds(i)
 	}
@@ -342,10 +369,10 @@ func (w *witness) begin(i supervisor.Inst, n supervisor.Run) *run {
 }
 
 func (w *witness) onSpawn(a supervisor.Spawn) {
-	if w.down {
-		w.failf("G4: Spawn of %s after the shutdown began", w.name(a.Inst))
+	if w.down || w.ops.leaving[a.Inst] {
+		w.failf("G4: Spawn of %s, which is to leave", w.name(a.Inst))
 	}
-	if r := w.last[a.Inst]; r != nil && r.lost {
+	if r := w.last[a.Inst]; r != nil && r.lost && !r.gone {
 		w.failf("rule: %s is started again although it was lost", w.name(a.Inst))
 	}
 	r := w.begin(a.Inst, a.Run)
@@ -368,7 +395,7 @@ func (w *witness) onSignal(a supervisor.Signal) {
 	if a.Scope == supervisor.Leader {
 		r := w.living(a.Inst, a.Run, "Signal")
 		if w.spec(a.Inst).Hooks[supervisor.PreStop] > 0 && !w.plan.squeezed() && w.said == supervisor.Orderly &&
-			w.down && !r.toldUp && r.hooks[supervisor.PreStop] == nil {
+			(w.down || w.ops.leaving[a.Inst]) && !r.toldUp && r.hooks[supervisor.PreStop] == nil {
 			w.failf("hooks: %s gets its signal without its pre_stop", w.name(a.Inst))
 		}
 		w.stopStep(r, "Signal", false)

@@ -12,16 +12,26 @@ func (m *Machine) Snapshot(now Instant) Snapshot {
 	if m.out != nil && m.shutdown.ends != never {
 		s.Ends = m.shutdown.ends
 	}
-	waits := make([][]string, len(m.procs))
+	starts, leaves := make([][]string, len(m.procs)), make([][]string, len(m.procs))
 	for _, i := range m.insts {
 		n := m.snapshotOf(i, now)
-		if m.holds(i) {
-			if waits[i.proc.id] == nil {
-				waits[i.proc.id] = m.waitsFor(i.proc)
+		id := i.proc.id
+		switch {
+		case i.state == Waiting:
+			if starts[id] == nil {
+				starts[id] = m.needsOf(i.proc)
 			}
-			n.WaitsFor = waits[i.proc.id]
+			n.WaitsFor = starts[id]
+		case i.course == goes && !i.proc.turn.came:
+			if leaves[id] == nil {
+				leaves[id] = m.heldBy(i.proc)
+			}
+			n.WaitsFor = leaves[id]
 		}
 		s.Instances = append(s.Instances, n)
+	}
+	for _, o := range m.ops {
+		s.Operations = append(s.Operations, o.snapshot())
 	}
 	return s
 }
@@ -30,6 +40,7 @@ func (m *Machine) snapshotOf(i *instance, now Instant) InstanceSnapshot {
 	n := InstanceSnapshot{
 		Name: i.name, Process: i.proc.spec.Name, Role: i.proc.spec.Role.String(), State: i.state, Since: i.since,
 		Run: i.run, Restarts: max(0, i.starts-1), Exit: i.last, Optional: i.proc.spec.Optional,
+		Wanted: m.phase == Up && i.wanted(),
 	}
 	if i.state.Alive() && i.exit == nil {
 		n.PID = i.pid
@@ -44,31 +55,37 @@ func (m *Machine) snapshotOf(i *instance, now Instant) InstanceSnapshot {
 	return n
 }
 
-// holds says whether an instance waits for others: to start, or to leave.
-func (m *Machine) holds(i *instance) bool {
-	if m.out == nil {
-		return i.state == Waiting
+// needsOf names the processes that a process waits for before it starts.
+func (m *Machine) needsOf(p *process) (names []string) {
+	for _, id := range m.graph.Needs(p.id) {
+		if need := m.procs[id]; !need.satisfied {
+			names = append(names, need.spec.Name)
+		}
 	}
-	return !i.state.Left() && !i.proc.turn.came
+	return names
 }
 
-// waitsFor names the processes that a process waits for.
-func (m *Machine) waitsFor(p *process) []string {
-	var names []string
-	if m.out == nil {
-		for _, id := range m.graph.Needs(p.id) {
-			if need := m.procs[id]; !need.satisfied {
-				names = append(names, need.spec.Name)
-			}
-		}
-		return names
-	}
+// heldBy names the processes that a process waits for before it leaves: those nearest before it of whom somebody is
+// there and leaves.
+func (m *Machine) heldBy(p *process) (names []string) {
+	seen := make(map[ordering.Step]bool)
 	said := make(map[ordering.ID]bool)
-	for _, s := range m.out.walk.Waits(ordering.Step{Kind: ordering.Leave, ID: p.id}) {
-		if s.ID != p.id && !said[s.ID] && m.procs[s.ID].present > 0 {
-			said[s.ID] = true
-			names = append(names, m.procs[s.ID].spec.Name)
+	todo := m.out.walk.Waits(ordering.Step{Kind: ordering.Leave, ID: p.id})
+	for len(todo) > 0 {
+		s := todo[0]
+		todo = todo[1:]
+		q := m.procs[s.ID]
+		switch {
+		case seen[s]:
+		case q != p && (q.going > 0 || q.draining > 0):
+			if !said[s.ID] {
+				said[s.ID] = true
+				names = append(names, q.spec.Name)
+			}
+		default:
+			todo = append(todo, m.out.walk.Waits(s)...)
 		}
+		seen[s] = true
 	}
 	return names
 }

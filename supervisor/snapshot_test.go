@@ -21,13 +21,13 @@ off worker disabled`)
 	m.Step(2*time.Second, Spawned{Inst: slow, Run: 2, PID: 12})
 	waits := []string{"slow"}
 	want := Snapshot{At: 5 * time.Second, Phase: Up, Instances: []InstanceSnapshot{
-		{Name: "db", Process: "db", Role: "service", State: Ready, Since: 1 * time.Second, Run: 1, PID: 11},
+		{Name: "db", Process: "db", Role: "service", State: Ready, Since: 1 * time.Second, Run: 1, PID: 11, Wanted: true},
 		{
 			Name: "slow", Process: "slow", Role: "worker", State: Running, Since: 2 * time.Second, Run: 2, PID: 12,
-			Bound: 7 * time.Second,
+			Bound: 7 * time.Second, Wanted: true,
 		},
-		{Name: "api.1", Process: "api", Role: "worker", State: Waiting, WaitsFor: waits},
-		{Name: "api.2", Process: "api", Role: "worker", State: Waiting, WaitsFor: waits},
+		{Name: "api.1", Process: "api", Role: "worker", State: Waiting, WaitsFor: waits, Wanted: true},
+		{Name: "api.2", Process: "api", Role: "worker", State: Waiting, WaitsFor: waits, Wanted: true},
 	}}
 	if diff := gocmp.Diff(want, m.Snapshot(5*time.Second)); diff != "" {
 		t.Errorf("on the way up (-want +got):\n%s", diff)

@@ -27,6 +27,7 @@ type Spec struct {
 	Stop  []StopStep                 // at least one, unless the process is to be killed at once
 	Hooks map[HookKind]time.Duration // the bound of each hook there is
 	Drain Drain
+	Held  bool // its listeners are lastout's own, and survive its runs
 
 	Health Health
 }

@@ -26,9 +26,10 @@ func (p *process) satisfying(s State) bool {
 	return s == Ready || s == Done && p.spec.Role == ordering.Task
 }
 
-// reviewStart passes on whether a process is satisfied, and starts those of its instances that wait, or gives them up.
+// reviewStart passes on whether a process is satisfied, and sees whether it is clear what becomes of those of its
+// instances that wait.
 func (m *Machine) reviewStart(p *process) {
-	satisfied, broken := p.ready == len(p.inst), p.hopeless > 0
+	satisfied, broken := p.ready > 0 && p.ready+p.stopped == len(p.inst), p.hopeless > 0
 	if len(p.inst) == 0 { // it has nothing to run: whoever needs it waits for what it needs
 		satisfied, broken = p.unmet == 0, p.denied > 0
 	}
@@ -37,6 +38,19 @@ func (m *Machine) reviewStart(p *process) {
 	}
 	switch {
 	case p.waiting == 0 || !m.begun:
+	case p.unmet == 0 || p.denied > 0:
+		m.poised.push(p)
+	default:
+		m.ceaseToWait(p)
+	}
+}
+
+// decide starts those of a process's instances that wait, or gives them up. It comes when all that has changed was looked
+// at: a user may have called back several at once that need one another.
+func (m *Machine) decide(p *process) {
+	m.work++
+	switch {
+	case p.waiting == 0 || m.phase != Up:
 	case p.unmet == 0:
 		for _, i := range p.inst {
 			if i.state == Waiting {
@@ -109,7 +123,9 @@ func fate(s State) string {
 
 // start begins a new life of an instance: its pre_start hook, or the spawn.
 func (m *Machine) start(i *instance) {
-	i.life = life{run: m.newRun(), killAt: never}
+	delete(m.lives, i.run)
+	i.life, i.lost, i.found = life{run: m.newRun(), addr: i.inst(), killAt: never}, false, false
+	m.lives[i.run] = i
 	i.starts++
 	if bound, ok := i.proc.spec.Hooks[PreStart]; ok {
 		m.enter(i, InPreStart, "", m.after(bound))
@@ -141,23 +157,26 @@ func (m *Machine) spawned(ev Spawned) {
 		return
 	}
 	i.ran, i.pid, i.began = true, ev.PID, m.now
-	if m.phase != Up {
+	if i.course == goes {
 		m.spawnedLate(i)
 		return
 	}
 	m.awaitReady(i)
 }
 
-// spawnedLate takes in a run whose spawn was under way when the shutdown began: it lives, so it drains and
-// leaves with its siblings, at its turn.
+// spawnedLate takes in a run whose spawn was under way when it was to leave: it lives, so it drains and leaves with its
+// siblings, at its turn.
 func (m *Machine) spawnedLate(i *instance) {
 	m.enter(i, Running, "its spawn could not be taken back", never)
+	if m.phase == Up {
+		i.killAt = never // nothing that is bounded waits for it
+	}
 	switch {
 	case m.level == Forced:
 		m.kill(i, "forced")
 	case m.mayStop(i):
-		m.leave(i, reasonShutdown)
-	case i.proc.draining > 0 && m.level == Orderly:
+		m.leave(i, i.errand)
+	case i.proc.drained.came && i.proc.draining > 0 && m.level == Orderly:
 		m.drain(i) // as its siblings do: it may have taken connections already
 	}
 }
@@ -167,7 +186,7 @@ func (m *Machine) spawnFailed(ev SpawnFailed) {
 	if i == nil || i.state != Starting {
 		return
 	}
-	if ev.Cancelled && m.phase != Up {
+	if ev.Cancelled && i.cancelling {
 		i.cancelled = true
 	} else {
 		i.fault = "cannot start: " + ev.Reason

@@ -14,8 +14,8 @@ import (
 //
 // with over (exit.go) as soon as the tree is empty.
 //
-// Between any two of its stop steps stands mayStop: whoever is on the way out already when a shutdown begins hears
-// nothing more before it is its turn.
+// Between any two of its stop steps stands mayStop: whoever is on the way out already when more are to leave, or all,
+// hears nothing more before it is its turn among them.
 
 // leaving says whether an instance is somewhere on its way out.
 func (i *instance) leaving() bool {
@@ -31,7 +31,7 @@ func (i *instance) leaving() bool {
 
 // mayStop says whether a stop step may reach an instance now.
 func (m *Machine) mayStop(i *instance) bool {
-	return m.out == nil || i.proc.turn.came || m.level == Forced
+	return i.course != goes || i.proc.turn.came || m.level == Forced
 }
 
 // atOnce says whether an instance is killed where it would be told to stop.
@@ -54,6 +54,10 @@ func (m *Machine) leave(i *instance, reason string) {
 
 // prepare runs the pre_stop hook of one who is shown out.
 func (m *Machine) prepare(i *instance) {
+	if !m.mayStop(i) {
+		m.remain(i)
+		return
+	}
 	bound, ok := i.proc.spec.Hooks[PreStop]
 	if !ok || i.exit != nil || i.prepared || m.level > Orderly {
 		m.inviteOut(i)
@@ -61,7 +65,7 @@ func (m *Machine) prepare(i *instance) {
 	}
 	i.prepared = true
 	until := m.after(bound)
-	if m.out != nil {
+	if i.course == goes {
 		until = min(until, m.out.preStopBy(i.proc.id, m.now))
 	}
 	m.enter(i, InPreStop, i.whyStop(), m.partBy(i, until))
@@ -72,7 +76,7 @@ func (m *Machine) prepare(i *instance) {
 func (m *Machine) tell(i *instance) {
 	switch {
 	case !m.mayStop(i):
-		m.enter(i, Remains, "not its turn", never)
+		m.remain(i)
 	case m.atOnce(i):
 		m.kill(i, m.level.String())
 	default:
@@ -91,7 +95,7 @@ func (m *Machine) setKillAt(i *instance) {
 		own = min(own, m.opts.Reserve)
 	}
 	i.killAt = min(i.killAt, m.after(own))
-	if m.out != nil {
+	if i.course == goes {
 		i.killAt = min(i.killAt, m.out.killAt(i.proc, m.now, own))
 	}
 	i.cut = i.killAt < m.after(own)
@@ -112,7 +116,7 @@ func (m *Machine) nextStep(i *instance) {
 	case !m.mayStop(i):
 		m.stopHook(i, "")
 		i.killAt = never
-		m.enter(i, Remains, "not its turn", never)
+		m.remain(i)
 		return
 	case i.step == len(steps) || m.now >= i.killAt:
 		m.kill(i, m.whyKill(i))
@@ -136,6 +140,9 @@ func (m *Machine) nextStep(i *instance) {
 		m.signal(i, s.Signal, Leader)
 	}
 }
+
+// remain leaves one alone whose turn has not come.
+func (m *Machine) remain(i *instance) { m.enter(i, Remains, "not its turn", never) }
 
 // whyStop is why an instance that was up is told to stop.
 func (i *instance) whyStop() string {
@@ -174,9 +181,9 @@ func (m *Machine) kill(i *instance, cause string) {
 		i.asked = true
 	}
 	until := m.after(m.opts.KillTimeout)
-	if m.out != nil {
+	if i.course == goes {
 		until = min(until, m.lostAt(i))
-		i.needed = true
+		i.needed = i.needed || m.phase != Up
 	}
 	m.enter(i, Killing, cause, until)
 	m.sayKill(i, cause, until)
@@ -215,21 +222,25 @@ func (m *Machine) whyKill(i *instance) string {
 	}
 }
 
-// itsTurn gives an instance its turn to leave in a shutdown.
+// itsTurn gives an instance its turn to leave.
 func (m *Machine) itsTurn(i *instance) {
 	switch i.state {
 	case Starting:
 		m.boundSpawn(i)
-	case Running, InPostStart, Ready, Draining, Drained, Remains:
-		m.leave(i, reasonShutdown)
+	case Running, InPostStart, Ready, Drained, Remains:
+		m.leave(i, i.errand)
+	case Draining:
+		m.hastenInvited(i)
+	case Settling:
+		m.setDeadline(i, min(i.deadline, m.out.settleBy(i.proc.id, m.now)))
 	case InPreStop:
 		m.setDeadline(i, min(i.deadline, m.out.preStopBy(i.proc.id, m.now)))
 	case Stopping:
 		m.hasten(i)
 	case Killing, InPostStop:
-		// Their bounds were shortened when the shutdown began.
+		// Their bounds were shortened when they joined the departure.
 	case Off, Done, Failed, Stopped, Lost:
-	case Waiting, InPreStart, InBackoff, Settling:
+	case Waiting, InPreStart, InBackoff:
 		panic("supervisor: " + i.name + " has its turn in state " + string(i.state))
 	}
 }

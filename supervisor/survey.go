@@ -70,7 +70,8 @@ func (m *Machine) passOver(silent []Run) {
 	var without []ordering.ID
 	for _, p := range m.procs {
 		p.silent = p.spec.Drain.Listens && !slices.ContainsFunc(p.inst, func(i *instance) bool {
-			return (i.serving() || i.state == Starting) && !slices.Contains(silent, i.run)
+			answers := i.serving() || i.state == Starting || i.state == Draining || i.state == Drained
+			return answers && !slices.Contains(silent, i.run)
 		})
 		if p.silent {
 			without = append(without, p.id)

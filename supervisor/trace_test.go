@@ -26,6 +26,7 @@ var update = flag.Bool("update", false, "write the golden traces anew")
 //	@2s hook api ok           the hook or command of api ended; "hook tree" is one of the whole tree
 //	@2s drained edge quiet    a watch was answered, and why
 //	@2s gone api#3            a run that is not the present one
+//	@3s op 1 stop api web     an operation; behind the names may stand no-deps, timeout=1s, count=3, signal=1
 func TestTrace(t *testing.T) {
 	files, err := filepath.Glob("../testdata/trace/*.txtar")
 	if err != nil || len(files) < 30 {
@@ -151,7 +152,7 @@ func (tr *tracer) follow(a Action) {
 		tr.hooks[tr.m.InstanceName(a.Inst)] = a.Hook
 	case DrainCommand:
 		tr.hooks[tr.m.InstanceName(a.Inst)] = a.Hook
-	case Cancel, Probe, StopProbe, CheckHealth, StopHealth, Signal, Kill, Forget, StopHook, Survey, Quiesce, Watch, Settle, StopWatch, Linger, Sweep, Say,
+	case Send, Unquiesce, Cancel, Probe, StopProbe, CheckHealth, StopHealth, Signal, Kill, Forget, StopHook, Survey, Quiesce, Watch, Settle, StopWatch, Linger, Sweep, Say,
 		Finish:
 	}
 }
@@ -175,6 +176,8 @@ func (tr *tracer) parse(words []string) (events []Event) {
 			ev.Silent = append(ev.Silent, run)
 		}
 		return []Event{ev}
+	case "op":
+		return []Event{tr.operation(args)}
 	case "quiesced":
 		inst, run := tr.inst(args[0])
 		return []Event{Quiesced{Inst: inst, Run: run, How: strings.Join(args[1:], " ")}}
@@ -234,6 +237,27 @@ func (tr *tracer) parse(words []string) (events []Event) {
 		}
 	}
 	return events
+}
+
+// operation reads what a user asks for.
+func (tr *tracer) operation(words []string) Operate {
+	ev := Operate{Op: Op(number(tr.t, words[0]))}
+	ev.Verb = Verb(words[1])
+	for _, w := range words[2:] {
+		switch key, value, _ := strings.Cut(w, "="); key {
+		case "no-deps":
+			ev.NoDeps = true
+		case "timeout":
+			ev.Timeout = span(tr.t, value)
+		case "count":
+			ev.Count = number(tr.t, value)
+		case "signal":
+			ev.Signal = syscall.Signal(number(tr.t, value))
+		default:
+			ev.Names = append(ev.Names, w)
+		}
+	}
+	return ev
 }
 
 func (tr *tracer) inst(word string) (Inst, Run) {

@@ -45,6 +45,8 @@ func eventText(m *Machine, name string, ev Event) string {
 		return fmt.Sprintf("lingered %s", strings.Join(ev.Left, " "))
 	case Swept:
 		return fmt.Sprintf("swept %s", strings.Join(ev.Left, " "))
+	case Operate:
+		return fmt.Sprintf("op %d %s %s", ev.Op, ev.Verb, strings.Join(ev.Names, " "))
 	case Begin, Tick:
 		return name
 	}
@@ -98,6 +100,10 @@ func actionText(m *Machine, a Action) string {
 		return fmt.Sprintf("survey %v", a.Runs)
 	case Quiesce:
 		return "quiesce " + of(a.Inst, a.Run)
+	case Unquiesce:
+		return "unquiesce " + of(a.Inst, a.Run)
+	case Send:
+		return fmt.Sprintf("send %s %d", of(a.Inst, a.Run), int(a.Signal))
 	case DrainCommand:
 		return fmt.Sprintf("drain-command %s hook=%d", of(a.Inst, a.Run), a.Hook)
 	case Watch:
@@ -127,6 +133,9 @@ func reportText(r Report) string {
 			fmt.Fprintf(&b, " "+format, args...)
 		}
 	}
+	add(r.Op != 0, "%d", r.Op)
+	add(r.Verb != "", "%s", r.Verb)
+	add(r.Result != "", "%s", r.Result)
 	add(r.Instance == "" && r.Process != "", "process=%s", r.Process)
 	add(r.Instance != "", "%s#%d", r.Instance, r.Run)
 	add(r.State != "", "%s->%s", r.From, r.State)

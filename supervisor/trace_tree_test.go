@@ -110,6 +110,8 @@ func setKey(t *testing.T, node *ordering.Node, spec *Spec, word string) {
 		spec.Ready = readiness(t, value)
 	case "stop":
 		spec.Stop = stopSteps(t, parts)
+	case "held":
+		spec.Held = true
 	case "drain":
 		spec.Drain = drainOf(t, parts)
 	case "hooks":

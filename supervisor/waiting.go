@@ -53,7 +53,7 @@ func (m *Machine) nextWaiting(from Instant) Instant { return plus(from, nextWait
 // sayWaiting says for whom the shutdown waits, and how long still.
 func (m *Machine) sayWaiting() {
 	m.wait.next = never
-	if m.phase != Walking {
+	if m.phase == Announcing || m.phase == Closing {
 		r := Report{Kind: KindWaiting, After: m.shutdown.whom(), Bound: Forever}
 		if m.shutdown.until != never {
 			r.Bound = m.rest(m.shutdown.until)
@@ -86,7 +86,7 @@ func (m *Machine) sayHeld() {
 	by := m.now
 	for _, w := range m.wait.list {
 		for _, i := range w.p.inst {
-			if w.kind == ordering.Drain && i.state != Draining || i.state.Left() {
+			if i.course == stays || w.kind == ordering.Drain && i.state != Draining || i.state.Left() {
 				continue
 			}
 			m.work++
@@ -124,7 +124,7 @@ func (m *Machine) overBy(i *instance) Instant {
 	case InPostStop, Starting:
 		return i.deadline
 	case Draining:
-		if !i.proc.turn.came {
+		if !m.itIsTurnOf(i) {
 			return i.drainBy
 		}
 		by = plus(plus(i.drainBy, steps), kill)

@@ -74,10 +74,36 @@ func describe(r supervisor.Report) (zerolog.Level, string) {
 		return zerolog.WarnLevel, r.Cause
 	case supervisor.KindOutlook:
 		return zerolog.InfoLevel, r.Instance + because(r)
+	case supervisor.KindOperation:
+		return describeOperation(r)
+	case supervisor.KindDepart:
+		if r.Cause == "drain" {
+			return zerolog.DebugLevel, "drained in order from here on: " + names(r.After)
+		}
+		return zerolog.DebugLevel, "leave in order from here on (" + r.Cause + "): " + names(r.After)
 	case supervisor.KindFinish:
 		return zerolog.DebugLevel, fmt.Sprintf("exit code %d", r.Outcome.Code)
 	}
 	return zerolog.WarnLevel, fmt.Sprintf("unknown report %q", r.Kind)
+}
+
+// describeOperation says what becomes of what a user asked for.
+func describeOperation(r supervisor.Report) (zerolog.Level, string) {
+	what := fmt.Sprintf("operation %d (%s)", r.Op, r.Verb)
+	switch r.Result {
+	case supervisor.Accepted:
+		if len(r.After) > 0 {
+			what += ": " + names(r.After)
+		}
+		return zerolog.InfoLevel, what + because(r)
+	case supervisor.Refused:
+		return zerolog.WarnLevel, what + " is refused" + because(r)
+	case supervisor.Completed:
+		return zerolog.InfoLevel, what + " is done"
+	case supervisor.Unsuccessful:
+		return zerolog.WarnLevel, what + " failed" + because(r)
+	}
+	return zerolog.WarnLevel, fmt.Sprintf("%s: unknown result %q", what, r.Result)
 }
 
 func describeState(r supervisor.Report) (zerolog.Level, string) {

@@ -29,7 +29,7 @@ func Load(file string, o LoadOptions) (*Config, error) {
 	if len(l.faults) > 0 {
 		return nil, &Error{Faults: tidy(l.faults)}
 	}
-	c.Warnings = tidy(l.warnings)
+	c.Warnings, c.loader = tidy(l.warnings), l
 	return c, nil
 }
 

@@ -26,6 +26,9 @@ type Config struct {
 	Log       LogSettings
 	Control   Control
 	Warnings  []Fault // lint: what will surprise
+
+	loader *loader    `image:"-"` // for what is asked of it later
+	found  []*process `image:"-"` // by ordering.ID
 }
 
 // LogSettings are lastout's own log.

@@ -72,6 +72,7 @@ func (l *loader) build(c *Config, found []*process) {
 		c.Specs = append(c.Specs, p.spec)
 		c.Processes = append(c.Processes, p.built)
 	}
+	c.found = found
 	l.sharePorts(found)
 	l.shareNoFile(found)
 	l.shareSockets(c, found)

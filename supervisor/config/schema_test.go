@@ -279,6 +279,7 @@ func TestDefaultsAreAsDocumented(t *testing.T) {
 		}
 		ignore := []cmp.Option{
 			cmpopts.IgnoreFields(Config{}, "File", "Graph", "Name"),
+			cmpopts.IgnoreUnexported(Config{}),
 			cmpopts.IgnoreFields(Command{}, "Dir"),
 			cmpopts.IgnoreFields(Fault{}, "File"),
 			cmpopts.IgnoreFields(Socket{}, "Listen"), // its path is in another folder

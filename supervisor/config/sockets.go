@@ -155,7 +155,8 @@ func (l *loader) socketNames() []string {
 
 // shareSockets sees what concerns a socket and all who have it.
 func (l *loader) shareSockets(c *Config, found []*process) {
-	for _, p := range found {
+	for id, p := range found {
+		c.Specs[id].Held = len(p.built.Sockets) > 0
 		for _, i := range p.built.Sockets {
 			// nginx takes it for granted that its listeners do not block; whoever else cares sees to it.
 			c.Sockets[i].NonBlock = c.Sockets[i].NonBlock || p.built.Dialect == NginxFDs

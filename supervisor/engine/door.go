@@ -154,6 +154,18 @@ func (d *door) release() {
 	}
 }
 
+// letIn lets new connections in again at the tree's own listeners. It returns what does not work, for people.
+func (d *door) letIn() (said []string) {
+	for _, l := range d.all {
+		if err := l.Undo(); err != nil {
+			said = append(said, err.Error())
+		}
+		l.Close()
+	}
+	d.all, d.open, d.released = nil, nil, false
+	return said
+}
+
 // close gives everything back: the ports are free.
 func (d *door) close() {
 	for _, l := range d.all {

@@ -9,18 +9,13 @@ import (
 
 // drainerOf is the drainer of a run, made at its first use; nil where there is no such run any more.
 func (h *Host) drainerOf(run supervisor.Run) *drainer {
-	c := h.runs[run]
-	if c == nil {
-		return nil
-	}
-	l, ok := c.part.(*life)
-	if !ok {
+	l := h.lifeOf(run)
+	if l == nil {
 		return nil
 	}
 	if l.drainer == nil {
-		_, inst := h.lookup(l.inst)
-		l.drainer = newDrainer(h, c, l, inst.Drain)
-		l.drainer.view.hold(h.handedTo(&h.config.Processes[l.inst.Proc]))
+		l.drainer = newDrainer(h, h.runs[run], l)
+		l.drainer.view.hold(h.handedTo(l.set.proc))
 		l.drainer.door.held.known = h.doors()
 		h.drainers.Go(l.drainer.run)
 	}
@@ -37,7 +32,7 @@ func (h *Host) quiesce(a supervisor.Quiesce) {
 
 // drainCommand starts the command that asks a program to finish.
 func (h *Host) drainCommand(a supervisor.DrainCommand) {
-	_, inst := h.lookup(a.Inst)
+	inst := h.settingsOf(a.Run, a.Inst).inst
 	var told supervisor.Facts
 	if c := h.runs[a.Run]; c != nil {
 		told.PID = c.pid
@@ -52,7 +47,7 @@ func (h *Host) watch(a supervisor.Watch) {
 	if d == nil {
 		return
 	}
-	until := h.config.Specs[a.Inst.Proc].Drain.Until
+	until := d.life.set.spec.Drain.Until
 	d.change(func(o *orders) { o.look = lookFor(until) })
 	if until == supervisor.UntilProbe {
 		h.askDrained(d, a)
@@ -85,12 +80,8 @@ func (h *Host) settle(a supervisor.Settle) {
 }
 
 func (h *Host) stopWatch(a supervisor.StopWatch) {
-	c := h.runs[a.Run]
-	if c == nil {
-		return
-	}
-	l, ok := c.part.(*life)
-	if !ok || l.drainer == nil {
+	l := h.lifeOf(a.Run)
+	if l == nil || l.drainer == nil {
 		return
 	}
 	l.drainer.change(func(o *orders) { o.late, o.look = o.late || o.look != forSettled, forNothing })
@@ -102,11 +93,9 @@ func (h *Host) stopWatch(a supervisor.StopWatch) {
 
 // told hears that a run was told to stop, or is killed.
 func (h *Host) told(run supervisor.Run) {
-	if c := h.runs[run]; c != nil {
-		if l, ok := c.part.(*life); ok && l.drainer != nil {
-			l.drainer.release()
-			l.drainer.change(func(o *orders) { o.told = true })
-		}
+	if l := h.lifeOf(run); l != nil && l.drainer != nil {
+		l.drainer.release()
+		l.drainer.change(func(o *orders) { o.told = true })
 	}
 }
 

@@ -68,10 +68,11 @@ type orders struct {
 // drainer sees to the listeners and connections of one run, from its drain on until it is gone. It has a goroutine of
 // its own, for system calls and proofs take their time; the loop gives it orders and never waits for it.
 type drainer struct {
-	host  *Host
-	child *child
-	life  *life
-	drain config.Drain
+	host    *Host
+	child   *child
+	life    *life
+	drain   config.Drain
+	invites bool // the program itself is asked to finish
 
 	orders atomic.Pointer[orders] // written by the loop
 	wake   chan struct{}          // a token: the orders have changed
@@ -93,9 +94,10 @@ type drainer struct {
 	asked    bool            // who was not answered by the end of the drain
 }
 
-func newDrainer(h *Host, c *child, l *life, drain config.Drain) *drainer {
+func newDrainer(h *Host, c *child, l *life) *drainer {
+	drain := l.set.inst.Drain
 	d := &drainer{
-		host: h, child: c, life: l, drain: drain,
+		host: h, child: c, life: l, drain: drain, invites: l.set.spec.Drain.Invite != (supervisor.Invite{}),
 		wake: make(chan struct{}, 1), ended: map[uint64]bool{},
 	}
 	d.view = newView(drain.Ports)
@@ -212,6 +214,9 @@ func (d *drainer) proceed(o orders, now time.Time) time.Duration {
 		d.listen(o.told, now)
 		return d.rest(longLook, now)
 	}
+	if !o.shut {
+		d.letIn()
+	}
 	if !o.shut && o.look == forNothing {
 		return never
 	}
@@ -256,7 +261,7 @@ func (d *drainer) find(o orders) {
 	if o.shut && d.door.wanted() {
 		d.say(d.door.shut(d.view.at, d.view.known, d.view.inner))
 	}
-	if d.invited() && d.answered {
+	if d.invites && d.answered { // it must find its listeners its own: see door.release
 		d.door.release()
 	}
 }
@@ -286,10 +291,14 @@ func (d *drainer) listen(told bool, now time.Time) {
 	}
 }
 
-// invited says whether the program itself is asked to finish. It must find its listeners its own then: what waits in
-// the queue of one that is closed is not answered as long as somebody else has it open.
-func (d *drainer) invited() bool {
-	return d.host.config.Specs[d.life.inst.Proc].Drain.Invite != (supervisor.Invite{})
+// letIn takes back what was done to turn new connections away, where that was begun.
+func (d *drainer) letIn() {
+	if d.shutAt.IsZero() {
+		return
+	}
+	d.say(d.door.letIn())
+	d.view.known = nil // who listens is looked for anew, should they be turned away from once more
+	d.shutAt, d.answered, d.asked, d.vigil = time.Time{}, false, false, vigil{}
 }
 
 // shut answers that new connections are turned away once nobody is queued and no handshake is half open.
@@ -305,12 +314,12 @@ func (d *drainer) shut(now time.Time) time.Duration {
 	if err == nil && first+second > 0 && now.Sub(d.shutAt) < queueBound {
 		return queueLook
 	}
-	if d.invited() && d.holdBack() && now.Sub(d.shutAt) < queueBound {
+	if d.invites && d.holdBack() && now.Sub(d.shutAt) < queueBound {
 		return queueLook
 	}
 	d.answered, d.back.until = true, now.Add(queueBound)
 	d.endPreconnects()
-	if d.invited() {
+	if d.invites {
 		d.door.release()
 	}
 	how := d.door.how()

@@ -17,7 +17,7 @@ func (h *Host) checkHealth(a supervisor.CheckHealth) {
 		return
 	}
 	l := c.part.(*life)
-	_, inst := h.lookup(a.Inst)
+	inst := h.settingsOf(a.Run, a.Inst).inst
 	health := inst.Health
 	grace := max(0, health.Grace-time.Since(l.began))
 	ctx, stop := context.WithCancel(h.alive)

@@ -10,7 +10,6 @@ import (
 
 	"lastout/process/held"
 	"lastout/process/quiesce"
-	"lastout/supervisor"
 	"lastout/supervisor/config"
 )
 
@@ -265,7 +264,7 @@ func (h *Host) users(x *holding) []*life {
 	var all []*life
 	for _, c := range h.runs {
 		l, ok := c.part.(*life)
-		if ok && slices.Contains(h.config.Processes[l.inst.Proc].Sockets, x.index) {
+		if ok && slices.Contains(l.set.proc.Sockets, x.index) {
 			all = append(all, l)
 		}
 	}
@@ -276,7 +275,7 @@ func (h *Host) users(x *holding) []*life {
 // from too is left to them, unless all are on their way out.
 func (h *Host) closing(run *life) []*holding {
 	var all []*holding
-	for _, x := range h.handedTo(&h.config.Processes[run.inst.Proc]) {
+	for _, x := range h.handedTo(run.set.proc) {
 		stays := slices.ContainsFunc(h.users(x), func(l *life) bool { return l != run && !l.isShut() })
 		if h.down || !stays {
 			x.shut.Store(true)
@@ -290,8 +289,8 @@ func (l *life) isShut() bool { return l.drainer != nil && l.drainer.orders.Load(
 
 // leave sees to the sockets of a run that has left. At the end of the tree those that nobody has any more are closed;
 // else they are kept, and who is let in waits for the next run.
-func (h *Host) leave(inst supervisor.Inst) {
-	for _, x := range h.handedTo(&h.config.Processes[inst.Proc]) {
+func (h *Host) leave(proc *config.Process) {
+	for _, x := range h.handedTo(proc) {
 		users := h.users(x)
 		switch {
 		case h.down && len(users) == 0:

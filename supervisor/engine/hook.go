@@ -54,7 +54,7 @@ func (h *Host) runHook(a supervisor.RunHook) {
 	case supervisor.AfterShutdown:
 		command = h.config.After
 	case supervisor.PreStart, supervisor.PostStart, supervisor.PreDrain, supervisor.PreStop, supervisor.PostStop:
-		_, inst := h.lookup(a.Inst)
+		inst := h.settingsOf(a.For, a.Inst).inst
 		configured := inst.Hooks[a.Kind]
 		name, command, id = inst.Name+" "+name, &configured, a.Inst.Proc
 	}
@@ -64,7 +64,7 @@ func (h *Host) runHook(a supervisor.RunHook) {
 // stopCommand starts the command of a stop step.
 func (h *Host) stopCommand(a supervisor.StopCommand) {
 	h.told(a.Run)
-	_, inst := h.lookup(a.Inst)
+	inst := h.settingsOf(a.Run, a.Inst).inst
 	var told supervisor.Facts
 	if c := h.runs[a.Run]; c != nil {
 		told.PID = c.pid

@@ -52,6 +52,7 @@ type Host struct {
 	alive  context.Context    // ends with the tree, and every probe with it
 	finish context.CancelFunc
 
+	tickets  tickets
 	holdings []*holding
 	unwanted []string        // what of the service manager's sockets nobody takes
 	drainers sync.WaitGroup  // their goroutines
@@ -69,8 +70,9 @@ func NewHost(o HostOptions) (*Host, error) {
 	h := &Host{
 		config: o.Config, spawner: o.Spawner, outputs: outputs, say: o.Say, box: NewMailbox(),
 		children: map[uint64]*child{}, runs: map[supervisor.Run]*child{},
-		where: newPlaces(), noted: map[string]bool{},
+		where: newPlaces(), noted: map[string]bool{}, tickets: tickets{open: map[supervisor.Op]*Ticket{}},
 	}
+	h.box.atEnd = h.tickets.end
 	if h.holdings, err = openHoldings(o.Config, o.Given); err != nil {
 		outputs.close()
 		return nil, err
@@ -184,6 +186,10 @@ func (h *Host) Do(action supervisor.Action) {
 		h.survey(a)
 	case supervisor.Quiesce:
 		h.quiesce(a)
+	case supervisor.Unquiesce:
+		h.unquiesce(a)
+	case supervisor.Send:
+		h.send(a)
 	case supervisor.DrainCommand:
 		h.drainCommand(a)
 	case supervisor.Watch:
@@ -252,6 +258,8 @@ func (h *Host) report(r supervisor.Report) {
 		h.announce(r)
 	case supervisor.KindState:
 		h.foresee(r)
+	case supervisor.KindOperation:
+		defer h.tickets.answer(r)
 	case supervisor.KindSignal: // the action follows; that of an invitation has another report
 		h.told(r.Run)
 	case supervisor.KindFinish:

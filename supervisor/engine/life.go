@@ -12,7 +12,6 @@ import (
 
 	"lastout/process"
 	"lastout/supervisor"
-	"lastout/supervisor/config"
 )
 
 // life is the part of a run.
@@ -20,6 +19,7 @@ type life struct {
 	host  *Host
 	inst  supervisor.Inst
 	run   supervisor.Run
+	set   settings
 	probe prober // set by prepare
 	stop  context.CancelFunc
 	seen  atomic.Pointer[error] // what the probe saw last
@@ -60,7 +60,7 @@ func (l *life) gone() supervisor.Event {
 // over forgets the run.
 func (l *life) over() {
 	delete(l.host.runs, l.run)
-	l.host.leave(l.inst)
+	l.host.leave(l.set.proc)
 	if l.stop != nil {
 		l.stop()
 	}
@@ -79,21 +79,17 @@ func exitOf(status syscall.WaitStatus) supervisor.Exit {
 
 // spawnRun starts the program of an instance.
 func (h *Host) spawnRun(a supervisor.Spawn) {
-	proc, inst := h.lookup(a.Inst)
-	l := &life{host: h, inst: a.Inst, run: a.Run, began: time.Now()}
-	c := &child{name: inst.Name, command: inst.Command, part: l}
-	c.prepare = func(c *child) error { return h.prepareRun(c, l, proc, inst) }
+	set := h.lookup(a.Inst)
+	l := &life{host: h, inst: a.Inst, run: a.Run, set: set, began: time.Now()}
+	c := &child{name: set.inst.Name, command: set.inst.Command, part: l}
+	c.prepare = func(c *child) error { return h.prepareRun(c, l, set) }
 	h.runs[a.Run] = c
 	h.start(c)
 }
 
-func (h *Host) lookup(i supervisor.Inst) (*config.Process, *config.Instance) {
-	proc := &h.config.Processes[i.Proc]
-	return proc, &proc.Instances[i.N-1]
-}
-
 // prepareRun opens the run's outputs, and whatever its readiness is known by.
-func (h *Host) prepareRun(c *child, l *life, proc *config.Process, inst *config.Instance) error {
+func (h *Host) prepareRun(c *child, l *life, set settings) error {
+	proc, inst := set.proc, set.inst
 	var m *match
 	switch p := inst.Probe; {
 	case p.Exec != nil:

@@ -13,6 +13,8 @@ type Mailbox struct {
 	wake chan struct{} // holds a token whenever something was put since the last take
 	over chan struct{} // closed when the loop has ended
 
+	atEnd func() // called then; nil: nothing
+
 	mu    sync.Mutex
 	queue []message
 	done  bool
@@ -67,7 +69,10 @@ func (b *Mailbox) take() []message {
 // close ends it: the loop is over.
 func (b *Mailbox) close() {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	b.done, b.queue = true, nil
+	b.mu.Unlock()
 	close(b.over)
+	if b.atEnd != nil {
+		b.atEnd()
+	}
 }

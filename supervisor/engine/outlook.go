@@ -147,12 +147,11 @@ func (h *Host) foresee(r supervisor.Report) {
 		return
 	}
 	l, ok := c.part.(*life)
-	if !ok || !h.config.Specs[l.inst.Proc].Drain.Quiesce {
+	if !ok || !l.set.spec.Drain.Quiesce {
 		return
 	}
-	_, inst := h.lookup(l.inst)
-	drain, pid := &inst.Drain, c.pid
-	holdings, known := h.handedTo(&h.config.Processes[l.inst.Proc]), h.doors()
+	drain, pid := &l.set.inst.Drain, c.pid
+	holdings, known := h.handedTo(l.set.proc), h.doors()
 	h.drainers.Go(func() {
 		o := h.outlookOf(c, pid, drain, holdings, known)
 		h.onLoop(func() {

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"os"
 	"regexp"
+	"slices"
 	"sync"
 	"time"
 
@@ -40,11 +41,14 @@ const (
 type outputs struct {
 	stdout  *output.Sink
 	inherit [2]*os.File
-	files   []*logFile
-	byPath  map[string]*logFile
 	color   bool
 	width   int // of the longest instance name, where prefixes are aligned
 	shelf   *recent.Shelf
+
+	mu     sync.Mutex // of what follows
+	files  []*logFile
+	byPath map[string]*logFile
+	failed func(error) // told what goes wrong in writing
 
 	tails sync.WaitGroup // pipes being finished
 }
@@ -53,6 +57,7 @@ type outputs struct {
 type logFile struct {
 	*output.Sink
 	path   string
+	first  string // the instance for which it was opened
 	shared bool
 }
 
@@ -67,34 +72,51 @@ func newOutputs(o HostOptions) (*outputs, error) {
 		instances += len(p.Instances)
 	}
 	all.shelf = recent.NewShelf(min(max(keptOutput/max(instances, 1), keptLeast), keptMost))
-	for _, p := range o.Config.Processes {
-		for _, inst := range p.Instances {
-			all.width = max(all.width, len(inst.Name))
-			if p.Log.Stdout != config.LogFile && p.Log.Stderr != config.LogFile {
-				continue
-			}
-			if err := all.openFile(p.Log, inst.LogFile); err != nil {
+	for id := range o.Config.Processes {
+		p := &o.Config.Processes[id]
+		for n := range p.Instances {
+			all.width = max(all.width, len(p.Instances[n].Name))
+			if err := all.add(p, &p.Instances[n]); err != nil {
 				all.close()
-				return nil, fmt.Errorf("process %q: %w", p.Name, err)
+				return nil, err
 			}
 		}
 	}
 	return all, nil
 }
 
-func (o *outputs) openFile(log config.Log, path string) error {
-	if f := o.byPath[path]; f != nil {
-		f.shared = true
+// add opens the log file of an instance, where it has one and nobody has it open.
+func (o *outputs) add(p *config.Process, inst *config.Instance) error {
+	if p.Log.Stdout != config.LogFile && p.Log.Stderr != config.LogFile {
 		return nil
 	}
-	sink, err := output.OpenFile(output.FileOptions{Path: path, MaxSize: log.MaxSize, MaxFiles: log.MaxFiles})
-	if err != nil {
-		return err
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if f := o.byPath[inst.LogFile]; f != nil {
+		f.shared = f.shared || f.first != inst.Name
+		return nil
 	}
-	f := &logFile{Sink: sink, path: path}
+	sink, err := output.OpenFile(output.FileOptions{
+		Path: inst.LogFile, MaxSize: p.Log.MaxSize, MaxFiles: p.Log.MaxFiles,
+	})
+	if err != nil {
+		return fmt.Errorf("process %q: %w", p.Name, err)
+	}
+	if o.failed != nil {
+		sink.OnError(o.failed)
+	}
+	f := &logFile{Sink: sink, path: inst.LogFile, first: inst.Name}
 	o.files = append(o.files, f)
-	o.byPath[path] = f
+	o.byPath[inst.LogFile] = f
 	return nil
+}
+
+// file is the sink of a log file, and whether the lines of several instances go there.
+func (o *outputs) file(path string) (sink *output.Sink, shared bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	f := o.byPath[path]
+	return f.Sink, f.shared
 }
 
 // match is a pattern to look for in what a child writes.
@@ -152,9 +174,8 @@ func (w *wiring) stream(mode config.LogMode, which int) (*os.File, error) {
 	case config.LogPrefix:
 		p.To, p.Prefix = w.stdout, w.prefix(w.inst.Name, w.id)
 	case config.LogFile:
-		file := w.byPath[w.inst.LogFile]
-		p.To = file.Sink
-		if file.shared {
+		var shared bool
+		if p.To, shared = w.file(w.inst.LogFile); shared {
 			p.Prefix = []byte(w.inst.Name + " | ")
 		}
 	case config.LogInherit:
@@ -214,6 +235,9 @@ func (o *outputs) reopen() {
 
 // onError has f told what goes wrong in writing.
 func (o *outputs) onError(f func(error)) {
+	o.mu.Lock()
+	o.failed = f
+	o.mu.Unlock()
 	for s := range o.sinks() {
 		s.OnError(f)
 	}
@@ -274,7 +298,10 @@ func (o *outputs) sinks() iter.Seq2[*output.Sink, string] {
 		if !yield(o.stdout, "stdout") {
 			return
 		}
-		for _, f := range o.files {
+		o.mu.Lock()
+		files := slices.Clone(o.files)
+		o.mu.Unlock()
+		for _, f := range files {
 			if !yield(f.Sink, f.path) {
 				return
 			}

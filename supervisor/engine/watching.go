@@ -31,7 +31,7 @@ func (h *Host) watching() []watched {
 			if !ok || c.pid == 0 {
 				continue
 			}
-			w := watched{run: run, tag: c.tag, gateway: h.config.Specs[l.inst.Proc].Role == ordering.Gateway}
+			w := watched{run: run, tag: c.tag, gateway: l.set.spec.Role == ordering.Gateway}
 			if seen := l.seen.Load(); seen != nil {
 				w.unready = (*seen).Error()
 			}

@@ -15,6 +15,7 @@ func Condense(entries []Entry) []Entry {
 		}
 		return m
 	}
+	var whole []int // reports of the whole tree
 	rest := len(entries)
 	for i, e := range entries {
 		r := e.Report
@@ -22,11 +23,21 @@ func Condense(entries []Entry) []Entry {
 			rest = i
 			break
 		}
-		if r.Instance != "" {
+		switch {
+		case r.Instance != "":
 			at(r).add(i, r)
+		case r.Kind == supervisor.KindDepart:
+			for _, name := range r.After {
+				at(supervisor.Report{Instance: name}).kept["depart"] = i
+			}
+		case r.Kind == supervisor.KindOperation && r.Bound > 0:
+			whole = append(whole, i)
 		}
 	}
 	keep := make([]bool, rest)
+	for _, i := range whole {
+		keep[i] = true
+	}
 	for _, m := range lives {
 		for _, i := range m.kept {
 			keep[i] = true
@@ -54,6 +65,9 @@ func (m *memory) add(i int, r supervisor.Report) {
 	key := string(r.Kind)
 	switch r.Kind {
 	case supervisor.KindState:
+		if r.State.Left() {
+			delete(m.kept, "depart") // it does not leave any more
+		}
 		switch {
 		case r.State == supervisor.Starting || r.State == supervisor.InPreStart && m.over():
 			m.begin()
@@ -68,7 +82,8 @@ func (m *memory) add(i int, r supervisor.Report) {
 		supervisor.KindLost:
 	case supervisor.KindHook, supervisor.KindRetry, supervisor.KindFree, supervisor.KindWaiting, supervisor.KindPhase,
 		supervisor.KindLevel, supervisor.KindStrays, supervisor.KindNote, supervisor.KindFinish, supervisor.KindQuiesce,
-		supervisor.KindInvite, supervisor.KindCut, supervisor.KindUnanswered, supervisor.KindOutlook:
+		supervisor.KindInvite, supervisor.KindCut, supervisor.KindUnanswered, supervisor.KindOutlook,
+		supervisor.KindOperation, supervisor.KindDepart:
 		return
 	}
 	if _, known := m.kept[key]; !known {

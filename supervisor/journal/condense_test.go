@@ -48,11 +48,28 @@ func TestCondense(t *testing.T) {
 			s.up()
 			s.tell("db")
 			s.down()
+			s.inTurn("api.1", "api.2")
 			s.kill("db")
 			s.leaves("db")
-			s.inTurn("api.1", "api.2", "edge")
+			s.inTurn("edge")
 			s.finish(supervisor.Outcome{Class: 3, Killed: []string{"db"}})
 		}, 0},
+		"some leave": {func(s *story) {
+			s.up()
+			s.depart("api.1", "db")
+			s.inTurn("api.1", "db")
+			s.start("db", "api.1")
+			s.depart("api.2")
+			s.inTurn("api.2")
+			s.down()
+			s.inTurn("api.1", "edge", "db")
+			s.finish(supervisor.Outcome{})
+		}, 0},
+		"some leave out of order": {func(s *story) {
+			s.up()
+			s.depart("api.1", "db")
+			s.inTurn("db", "api.1")
+		}, 1},
 		"a spawn that failed": {func(s *story) {
 			s.up()
 			s.exit("api.1", 0)

@@ -27,16 +27,17 @@ func (v Violation) String() string {
 // Verify checks the guarantees on a journal. It shares nothing with the planner and the machine: the order is worked
 // out anew from the header, and who lives is counted from what was started, reaped and declared lost.
 //
-//	G1  nobody got a stop step while somebody who must leave before it had a living tree member
+//	G1  nobody got a stop step while somebody who must leave before it had a living tree member; where only some leave,
+//	    that is counted among them
 //	G2  every run was reaped exactly once, or declared lost; the outcome names those and no others
 //	G3  the shutdown was over within its bound
-//	G4  no instance started after the shutdown began
+//	G4  no instance started after the shutdown began, and none that was to leave
 //
 // A journal that ends before its finish is checked as far as it goes.
 func Verify(j *Journal) []Violation {
 	v := &verifier{
 		header: j.Header, order: newRelation(j.Header.Nodes),
-		runs: make(map[supervisor.Run]*life), living: make(map[int]map[*life]bool), lost: make(map[string]bool),
+		runs: make(map[supervisor.Run]*life), living: make(map[int]map[*life]bool), leaves: make(map[string]bool), lost: make(map[string]bool),
 	}
 	for _, e := range j.Entries {
 		v.line = e.Line
@@ -53,8 +54,6 @@ type life struct {
 
 	pid                       bool // its exec succeeded
 	exited, gone, lost, ended bool
-	stoppedEarly              bool // its first stop step came before the shutdown
-	told                      bool
 	killed                    bool // in the shutdown, and not lost before
 }
 
@@ -66,6 +65,7 @@ type verifier struct {
 
 	runs   map[supervisor.Run]*life
 	living map[int]map[*life]bool // by process
+	leaves map[string]bool        // instances that leave in a departure of some, while the tree is up
 	lost   map[string]bool        // instances with a lost run
 
 	down     bool // the shutdown began
@@ -104,6 +104,12 @@ func (v *verifier) report(r supervisor.Report) {
 		v.forced = v.forced || r.Level == supervisor.Forced
 	case supervisor.KindFinish:
 		v.finish(*r.Outcome)
+	case supervisor.KindDepart:
+		for _, name := range r.After {
+			v.leaves[name] = r.Cause != "drain"
+		}
+	case supervisor.KindOperation:
+		v.header.Bound = max(v.header.Bound, r.Bound) // it may have made the tree larger
 	case supervisor.KindHook, supervisor.KindRetry, supervisor.KindFree, supervisor.KindWaiting,
 		supervisor.KindStrays, supervisor.KindHealth, supervisor.KindNote, supervisor.KindOutlook, supervisor.KindQuiesce, supervisor.KindInvite,
 		supervisor.KindUnanswered, supervisor.KindCut:
@@ -152,6 +158,12 @@ func (v *verifier) state(r supervisor.Report) {
 	if v.down && (r.State == supervisor.Starting || r.State == supervisor.InPreStart) {
 		v.fail("G4", "%s is started (run %d) although the shutdown began %v before", r.Instance, r.Run, r.At-v.began)
 	}
+	if v.leaves[r.Instance] && !v.down && (r.State == supervisor.Starting || r.State == supervisor.InPreStart) {
+		v.fail("G4", "%s is started (run %d) although it is to leave", r.Instance, r.Run)
+	}
+	if !alive(r.State) && r.State.Left() {
+		delete(v.leaves, r.Instance)
+	}
 	if r.State == supervisor.Starting {
 		for l := range v.living[v.order.id[r.Process]] {
 			if l.instance == r.Instance {
@@ -186,19 +198,19 @@ func (v *verifier) end(l *life) {
 // stopStep is G1.
 func (v *verifier) stopStep(r supervisor.Report) {
 	l := v.lifeOf(r)
-	if !l.told {
-		l.told, l.stoppedEarly = true, !v.down
-	}
 	l.killed = l.killed || r.Kind == supervisor.KindKill && v.down && !l.lost
 	if l.gone {
 		v.fail("G2", "%s gets a %s although its run %d is gone", r.Instance, r.Kind, r.Run)
 	}
-	if !v.down || v.forced || l.stoppedEarly || l.lost || l.proc < 0 {
+	if !v.down && !v.leaves[l.instance] || v.forced || l.lost || l.proc < 0 {
 		return
 	}
 	var names []string
 	for q := range v.order.before(l.proc) {
 		for other := range v.living[q] {
+			if !v.down && !v.leaves[other.instance] {
+				continue // it stays
+			}
 			names = append(names, other.instance)
 		}
 	}

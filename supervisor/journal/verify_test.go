@@ -85,6 +85,11 @@ func (s *story) lost(instance string) {
 	s.state(instance, supervisor.Lost, 0)
 }
 
+// depart lets some leave while the tree is up.
+func (s *story) depart(instances ...string) {
+	s.say(supervisor.Report{Kind: supervisor.KindDepart, After: instances})
+}
+
 // leaves is the end of an instance as it should be.
 func (s *story) leaves(instances ...string) {
 	for _, i := range instances {
@@ -163,10 +168,10 @@ func TestVerifyGood(t *testing.T) {
 			s.up()
 			s.tell("db")
 			s.down()
-			s.kill("db")
-			s.leaves("db")
 			s.tell("api.1", "api.2")
 			s.leaves("api.1", "api.2")
+			s.kill("db")
+			s.leaves("db")
 			s.tell("edge")
 			s.leaves("edge")
 			s.finish(supervisor.Outcome{Class: 3, Killed: []string{"db"}})
@@ -205,6 +210,33 @@ func TestVerifyGood(t *testing.T) {
 			s.state("api.1", supervisor.Stopped, 0)
 			s.tell("db")
 			s.leaves("db")
+			s.finish(supervisor.Outcome{})
+		},
+		"some leave, in order": func(s *story) {
+			s.up()
+			s.depart("db", "api.1", "api.2")
+			s.tell("api.1", "api.2")
+			s.leaves("api.1", "api.2")
+			s.tell("db")
+			s.leaves("db")
+			s.start("db", "api.1", "api.2")
+			s.down()
+			s.rest()
+			s.finish(supervisor.Outcome{})
+		},
+		"one leaves without those who need it": func(s *story) {
+			s.up()
+			s.depart("db")
+			s.tell("db")
+			s.leaves("db")
+			s.say(supervisor.Report{Kind: supervisor.KindDepart, Cause: "drain", After: []string{"edge"}})
+			s.state("edge", supervisor.Draining, 0)
+			s.state("edge", supervisor.Drained, 0)
+			s.down()
+			s.tell("api.1", "api.2")
+			s.leaves("api.1", "api.2")
+			s.tell("edge")
+			s.leaves("edge")
 			s.finish(supervisor.Outcome{})
 		},
 		"cut in the middle": func(s *story) { s.up(); s.down(); s.tell("api.1") },
@@ -334,6 +366,25 @@ func TestVerifyBroken(t *testing.T) {
 		}},
 		"a word after the finish": {"G3", "after the finish", func(s *story) { s.finish(supervisor.Outcome{}); s.level(1) }},
 		"started after the begin": {"G4", "db", func(s *story) { s.down(); s.now["db"] = 1; s.state("db", supervisor.Starting, 0) }},
+		"among those who leave, the store goes first": {"G1", `"api.1"`, func(s *story) {
+			s.up()
+			s.depart("api.1", "db")
+			s.say(s.of("signal", "db"))
+		}},
+		"told before, and once more before its turn": {"G1", `"api.1" "api.2"`, func(s *story) {
+			s.up()
+			s.tell("db")
+			s.down()
+			s.say(s.of("kill", "db"))
+		}},
+		"started although it is to leave": {"G4", "api.1", func(s *story) {
+			s.up()
+			s.depart("api.1")
+			s.exit("api.1", 0)
+			s.gone("api.1")
+			s.now["api.1"] = 50
+			s.state("api.1", supervisor.Starting, 0)
+		}},
 		"pre_start after the begin": {"G4", "db", func(s *story) {
 			s.phase(supervisor.Announcing)
 			s.state("db", supervisor.InPreStart, 0)
