@@ -25,7 +25,7 @@ type controlPlane struct {
 	socket   *control.Socket // nil: there is none
 	listener net.Listener    // nil: control.listen is off
 	began    time.Time
-	warning  string // why there is no socket, where there should be one
+	warning  string // what is not as it should be with the socket
 }
 
 // openControl makes the control socket, before anything is started: a second master of the same tree ends here.
@@ -45,6 +45,8 @@ func (r *runner) openControl(written string) (*controlPlane, error) {
 		}
 		if err != nil {
 			p.warning = err.Error() + "; this tree has no control socket (control.socket gives it another one)"
+		} else if dir := control.Barrier(o.Path); o.Others && dir != "" {
+			p.warning = fmt.Sprintf("control.allow_users: others cannot go through %s to the control socket (control.socket gives it another place)", dir)
 		}
 	}
 	if address := r.config.Control.Listen; address != "" {

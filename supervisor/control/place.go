@@ -52,3 +52,16 @@ func private(dir string, pass bool) error {
 	}
 	return nil
 }
+
+// Barrier is the folder above a socket that others cannot go through, so that they cannot come to the socket whatever they
+// are granted; empty: there is none.
+func Barrier(path string) string {
+	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
+		if info, err := os.Stat(dir); err == nil && info.Mode().Perm()&0o001 == 0 {
+			return dir
+		}
+		if dir == filepath.Dir(dir) {
+			return ""
+		}
+	}
+}

@@ -295,3 +295,22 @@ func TestPlaces(t *testing.T) {
 		}
 	}
 }
+
+func TestBarrier(t *testing.T) {
+	dir := open(t)
+	for _, name := range []string{"a", "a/b", "a/b/c"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o711); err != nil {
+			t.Fatal(err)
+		}
+	}
+	socket := filepath.Join(dir, "a/b/c/s.sock")
+	if got := Barrier(socket); got != "" {
+		t.Errorf("%s is in the way", got)
+	}
+	if err := os.Chmod(filepath.Join(dir, "a/b"), 0o710); err != nil {
+		t.Fatal(err)
+	}
+	if got := Barrier(socket); got != filepath.Join(dir, "a/b") {
+		t.Errorf("%q is in the way", got)
+	}
+}
