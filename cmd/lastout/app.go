@@ -81,6 +81,7 @@ func (p *program) app() *cli.App {
 		},
 		Action: unknownVerb,
 	}
+	app.Commands = slices.Insert(app.Commands, 7, p.operationCommands()...)
 	app.OnUsageError = wrongFlag
 	for _, c := range app.Commands {
 		prepare(c)

@@ -167,8 +167,19 @@ func interruptible() (context.Context, context.CancelFunc) {
 	return signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 }
 
-// gone says that a connection ended because lastout did.
+// goneAway says that a connection ended because lastout did.
 func goneAway(err error) bool {
 	return errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.EPIPE) ||
 		errors.Is(err, fs.ErrNotExist) || err != nil && strings.HasSuffix(err.Error(), "EOF")
+}
+
+// errGone says so to people.
+var errGone = errors.New("lastout has ended meanwhile")
+
+// plainly is an error as people want to read it.
+func plainly(err error) error {
+	if goneAway(err) {
+		return errGone
+	}
+	return err
 }

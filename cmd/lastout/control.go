@@ -169,6 +169,11 @@ func (p *controlPlane) Shutdown() *report.Shutdown {
 	return nil
 }
 
+// Operate hands an operation to the machine.
+func (p *controlPlane) Operate(o supervisor.Operation) <-chan supervisor.Report {
+	return p.host.Operate(o).Answers()
+}
+
 // Stop asks for an ordered shutdown.
 func (p *controlPlane) Stop(cause string) { p.host.Stop(cause) }
 

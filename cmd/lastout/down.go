@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/rs/zerolog"
 	"github.com/urfave/cli/v2"
 
 	"lastout/supervisor"
@@ -38,7 +39,7 @@ func (p *program) down(c *cli.Context) error {
 	ctx, cancel := interruptible()
 	defer cancel()
 	if !c.Bool("wait") {
-		return client.Down(ctx, control.DownRequest{Now: c.Bool("now")})
+		return plainly(client.Down(ctx, control.DownRequest{Now: c.Bool("now")}))
 	}
 	return p.waitDown(ctx, client, about, c.Bool("now"), c.Bool("quiet"))
 }
@@ -54,7 +55,7 @@ func (p *program) waitDown(ctx context.Context, client *control.Client, about *c
 		if r.Kind == supervisor.KindFinish {
 			outcome = r.Outcome
 		}
-		if level, text := describe(r); text != "" && !quiet && level > 0 {
+		if level, text := describe(r); text != "" && !quiet && level > zerolog.DebugLevel {
 			fmt.Fprintln(p.stderr, text)
 		}
 		return nil

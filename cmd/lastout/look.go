@@ -69,9 +69,9 @@ func (p *program) status(c *cli.Context) error {
 
 // notKnown says why there is no status, with the exit code for it.
 func (p *program) notKnown(err error) error {
-	fmt.Fprintf(p.stderr, "lastout: %v\n", err)
+	fmt.Fprintf(p.stderr, "lastout: %v\n", plainly(err))
 	var nobody *noMaster
-	if errors.As(err, &nobody) && !nobody.denied() {
+	if goneAway(err) || errors.As(err, &nobody) && !nobody.denied() {
 		return codeError(exitNotRunning)
 	}
 	return codeError(exitUnknown)

@@ -116,9 +116,9 @@ func (v statusView) headline(s *control.Status) string {
 }
 
 func operationText(o control.OperationStatus, now time.Time) string {
-	text := fmt.Sprintf("%s of %s for %s", o.Verb, names(o.Processes), elapsed(now.Sub(o.Since)))
+	text := fmt.Sprintf("%s (operation %d), for %s", o.Cause, o.ID, elapsed(now.Sub(o.Since)))
 	if len(o.WaitsFor) > 0 {
-		text += ", waits for " + names(o.WaitsFor)
+		text += ": waits for " + names(o.WaitsFor)
 	}
 	return text
 }

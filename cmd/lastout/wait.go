@@ -37,7 +37,7 @@ func (p *program) wait(c *cli.Context) error {
 	case goneAway(err) && c.String("for") == "stopped":
 		return nil // so did everybody
 	case err != nil:
-		return err
+		return plainly(err)
 	}
 	if c.String("output") == "json" {
 		err = answerJSON(p.stdout, waited)

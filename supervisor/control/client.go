@@ -138,6 +138,12 @@ func (c *Client) Down(ctx context.Context, r DownRequest) error {
 	return err
 }
 
+// Operate asks for an operation: one of the requests there are, by the last part of its path. It answers when that has
+// begun, or, where the request says so, when it is over.
+func (c *Client) Operate(ctx context.Context, what string, request any) (*Operation, error) {
+	return ask[Operation](ctx, c, http.MethodPost, "/v1/"+what, nil, request)
+}
+
 // Wait waits until all that is named is "ready", or "stopped". Timeout 0 is none.
 func (c *Client) Wait(ctx context.Context, names []string, what string, timeout time.Duration) (*Waited, error) {
 	query := url.Values{"name": names, "for": {what}}

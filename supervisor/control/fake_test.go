@@ -25,11 +25,15 @@ type fake struct {
 	stopped  []string
 	hurried  []string
 	shutdown *report.Shutdown
+	asked    []supervisor.Operation
+	answers  []supervisor.Report // to each operation
 	shelf    *recent.Shelf
 }
 
 func newFake() *fake {
-	return &fake{shelf: recent.NewShelf(8 << 10), snapshot: supervisor.Snapshot{
+	return &fake{answers: []supervisor.Report{
+		{Result: supervisor.Accepted, After: []string{"api.1"}, Cause: "; a request may be lost"}, {Result: supervisor.Completed},
+	}, shelf: recent.NewShelf(8 << 10), snapshot: supervisor.Snapshot{
 		At: 90 * time.Second, Phase: supervisor.Up,
 		Instances: []supervisor.InstanceSnapshot{
 			{Name: "db", Process: "db", Role: "service", State: supervisor.Ready, Since: time.Second, Run: 1, PID: 101},
@@ -94,6 +98,22 @@ func (f *fake) Shutdown() *report.Shutdown {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.shutdown
+}
+
+func (f *fake) Operate(o supervisor.Operation) <-chan supervisor.Report {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked = append(f.asked, o)
+	answers := make(chan supervisor.Report, 2)
+	for _, r := range f.answers {
+		r.Kind, r.Op, r.Verb = supervisor.KindOperation, supervisor.Op(len(f.asked)), o.Verb
+		if r.Result == supervisor.Accepted {
+			r.Cause = o.Cause + r.Cause
+		}
+		answers <- r
+	}
+	close(answers)
+	return answers
 }
 
 func (f *fake) Stop(cause string) {

@@ -105,11 +105,11 @@ type Connections struct {
 
 // OperationStatus is an operation that is under way.
 type OperationStatus struct {
-	ID        uint64    `json:"id"`
-	Verb      string    `json:"verb"`
-	Since     time.Time `json:"since"`
-	Processes []string  `json:"processes"`
-	WaitsFor  []string  `json:"waits_for,omitempty" doc:"instances"`
+	ID       uint64          `json:"id"`
+	Verb     supervisor.Verb `json:"verb"`
+	Cause    string          `json:"cause,omitempty" doc:"who asked for it"`
+	Since    time.Time       `json:"since"`
+	WaitsFor []string        `json:"waits_for,omitempty" doc:"instances"`
 }
 
 // Line is one piece of what an instance has written: whole lines, or a part of one where it is long or unfinished.

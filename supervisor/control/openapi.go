@@ -79,6 +79,11 @@ func (d *describer) responses(r *route) map[string]any {
 	all := map[string]any{strconv.Itoa(status): map[string]any{
 		"description": http.StatusText(status), "content": content(kind, d.schema(reflect.TypeOf(r.answer))),
 	}}
+	if r.waited {
+		all[strconv.Itoa(http.StatusOK)] = map[string]any{
+			"description": "it is over", "content": content(kind, d.schema(reflect.TypeOf(r.answer))),
+		}
+	}
 	for _, status := range statusesOf(r) {
 		all[strconv.Itoa(status)] = map[string]any{
 			"description": http.StatusText(status), "content": content("application/json", d.schema(reflect.TypeFor[Problem]())),

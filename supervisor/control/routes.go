@@ -20,6 +20,7 @@ type route struct {
 	body         any   // an example of what is sent, or nil
 	answer       any   // an example of what is answered; a text for plain text, which it describes
 	status       int   // of that answer; 0: 200
+	waited       bool  // the same answer comes with 200, where it was waited for the end
 	lines        bool  // it is answered by lines, each of that type
 	problems     []int // statuses of problems, beside those of every route
 	serve        func(*Server, http.ResponseWriter, *http.Request) error

@@ -102,6 +102,11 @@ func StatusOf(s supervisor.Snapshot, about About, now time.Time) Status {
 	if s.Phase != supervisor.Up && s.Ends > 0 {
 		status.Left = SecondsOf(max(0, s.Ends-s.At))
 	}
+	for _, o := range s.Operations {
+		status.Operations = append(status.Operations, OperationStatus{
+			ID: uint64(o.Op), Verb: o.Verb, Cause: o.Cause, Since: now.Add(o.Since - s.At), WaitsFor: o.WaitsFor,
+		})
+	}
 	waits := newWaits(s)
 	for i := range s.Instances {
 		x := &s.Instances[i]
@@ -123,8 +128,7 @@ func StatusOf(s supervisor.Snapshot, about About, now time.Time) Status {
 func instanceOf(s supervisor.Snapshot, x *supervisor.InstanceSnapshot, now time.Time, waits waits) InstanceStatus {
 	one := InstanceStatus{
 		Name: x.Name, State: x.State, Since: now.Add(x.Since - s.At), For: Seconds((s.At - x.Since).Seconds()),
-		Ready: instanceReady(x), Wanted: true, Run: uint64(x.Run), PID: x.PID, Restarts: x.Restarts,
-		Healthy: x.Healthy,
+		Ready: instanceReady(x), Wanted: x.Wanted, Healthy: x.Healthy, Run: uint64(x.Run), PID: x.PID, Restarts: x.Restarts,
 	}
 	if x.Bound > 0 && x.Bound != supervisor.Forever {
 		one.Left = SecondsOf(x.Bound)

@@ -32,6 +32,10 @@ type System interface {
 	// Shutdown is the report of the shutdown that is under way, as far as it has come; nil: there is none.
 	Shutdown() *report.Shutdown
 
+	// Operate hands an operation to the machine. What becomes of it comes as its reports; there is no more when the channel
+	// is closed.
+	Operate(o supervisor.Operation) <-chan supervisor.Report
+
 	// Stop asks for an ordered shutdown, Hurry for one that is urgent from the begin. Cause is for people.
 	Stop(cause string)
 	Hurry(cause string)

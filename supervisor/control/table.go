@@ -59,6 +59,12 @@ func routes() []*route {
 			method: http.MethodPost, path: "/v1/down", right: Operate, summary: "Shut the tree down, in order",
 			body: DownRequest{}, answer: Accepted{}, status: http.StatusAccepted, serve: (*Server).down,
 		},
+		operationRoute("/v1/start", "Start processes, and all that they need", StartRequest{}, operation(starting)),
+		operationRoute("/v1/stop", "Stop processes, and their dependents; a gateway stays when one of its workers stops", StopRequest{}, operation(stopping)),
+		operationRoute("/v1/restart", "Stop processes in order, and start them again", RestartRequest{}, operation(restarting)),
+		operationRoute("/v1/scale", "Change the number of instances of a process", ScaleRequest{}, operation(scaling)),
+		operationRoute("/v1/drain", "Have gateways turn work away and finish what is in hand, or let work in again", DrainRequest{}, operation(draining)),
+		operationRoute("/v1/signal", "Send a signal to main processes", SignalRequest{}, operation(signalling)),
 		{
 			method: http.MethodGet, path: "/v1/openapi.json", right: Look, summary: "This description",
 			answer: map[string]any{}, serve: (*Server).openAPI,
@@ -77,5 +83,13 @@ func routes() []*route {
 			summary: "Metrics for Prometheus; as OpenMetrics where that is accepted",
 			answer:  "# TYPE lastout_up gauge", serve: (*Server).metrics,
 		},
+	}
+}
+
+// operationRoute is the way to an operation.
+func operationRoute(path, summary string, body any, serve func(*Server, http.ResponseWriter, *http.Request) error) *route {
+	return &route{
+		method: http.MethodPost, path: path, right: Operate, summary: summary, body: body, answer: Operation{},
+		status: http.StatusAccepted, waited: true, problems: []int{http.StatusNotFound, http.StatusConflict}, serve: serve,
 	}
 }

@@ -13,7 +13,7 @@ var files embed.FS
 // order is that in which a newcomer reads them.
 var order = []string{
 	"lastout", "configuration", "order", "shutdown", "drain", "sockets", "readiness", "hooks", "circumstances", "output",
-	"trees", "exit-codes", "control", "health", "journal",
+	"trees", "exit-codes", "control", "operate", "health", "journal",
 	"report", "containers", "rehearse", "coming-from",
 }
 
