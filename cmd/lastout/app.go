@@ -74,7 +74,7 @@ func (p *program) app() *cli.App {
 		ErrWriter:       p.stderr,
 		ExitErrHandler:  func(*cli.Context, error) {}, // main says it, and gives the code
 		Commands: []*cli.Command{
-			p.runCommand(), p.checkCommand(), p.planCommand(), p.graphCommand(), p.verifyCommand(), p.presetsCommand(),
+			p.runCommand(), p.initCommand(), p.checkCommand(), p.planCommand(), p.graphCommand(), p.verifyCommand(), p.presetsCommand(),
 			p.statusCommand(), p.waitCommand(), p.logsCommand(), p.eventsCommand(), p.downCommand(), p.reportCommand(),
 			p.exportCommand(), p.namesCommand(),
 			p.rehearseCommand(), p.demoCommand(), p.completionCommand(), p.versionCommand(), p.helpCommand(),

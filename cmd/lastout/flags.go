@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"lastout/cmd/lastout/onecmd"
 	"lastout/supervisor/config"
 )
 
@@ -100,10 +101,9 @@ func load(c *cli.Context) (*config.Config, error) {
 	return cfg, err
 }
 
-// withinGrace clamps shutdown.timeout (0: none) to what the container or unit allows, less what the last steps and a
-// late timer need: 500 ms or 5 %, whichever is more, but never more than half of it.
+// withinGrace clamps shutdown.timeout (0: none) to what the container or unit allows.
 func withinGrace(timeout, grace time.Duration) time.Duration {
-	within := max(grace-max(500*time.Millisecond, grace/20), grace/2)
+	within := onecmd.Within(grace)
 	if timeout == 0 || timeout > within {
 		return within
 	}

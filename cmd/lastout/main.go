@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 
+	"lastout/cmd/lastout/onecmd"
 	"lastout/process"
 )
 
@@ -15,9 +16,13 @@ func init() { runtime.LockOSThread() }
 
 func main() { os.Exit(start(os.Args)) }
 
-// start is main with its exit code. Until Boot's handlers are in, a signal would kill `run` or, for PID 1, be dropped by
-// the kernel, so nothing comes before it. The other verbs keep the usual meaning of Ctrl-C.
+// start is main with its exit code. A `lastout init` that runs a command never comes here: onecmd did it. Until Boot's
+// handlers are in, a signal would kill `run` or, for PID 1, be dropped by the kernel, so nothing comes before it. The
+// other verbs keep the usual meaning of Ctrl-C.
 func start(args []string) int {
+	if code, known := onecmd.Answer(args, buildVersion); known {
+		return code
+	}
 	p := &program{stdout: os.Stdout, stderr: os.Stderr}
 	if len(args) > 1 {
 		switch args[1] {

@@ -1,0 +1,76 @@
+//go:build amd64 || arm64
+
+package onecmd
+
+import (
+	"syscall"
+	"unsafe"
+)
+
+// The handlers of handler_*.s. They are for the kernel to call.
+//
+//lint:ignore U1000 handlers knows its address
+func onSignal()
+
+//lint:ignore U1000 handlers knows its address
+func onFault()
+
+//lint:ignore U1000 handlers knows its address
+func onReturn()
+
+// handlers returns their addresses.
+func handlers() (signal, fault, restorer uintptr)
+
+// What the handlers use: the end of the pipe that they write to, and the runtime's own handler.
+var (
+	//lint:ignore U1000 the handlers read it
+	pipeIn int32
+	//lint:ignore U1000 the handlers read it
+	runtimeHandler uintptr
+)
+
+// action is the kernel's struct sigaction on these machines (rt_sigaction(2)).
+type action struct {
+	handler  uintptr
+	flags    uint64
+	restorer uintptr
+	mask     uint64
+}
+
+const (
+	ignore  = 1 // SIG_IGN
+	flags   = 0x4 | 0x08000000 | 0x10000000 | 0x04000000
+	allMask = ^uint64(0)
+	//        SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_RESTORER
+)
+
+// install has a signal written to the pipe, and says whether it was ignored so far.
+func install(s syscall.Signal) (ignored bool) {
+	signal, fault, restorer := handlers()
+	a := action{handler: signal, flags: flags, restorer: restorer, mask: allMask}
+	if faults[s] {
+		a.handler = fault
+	}
+	var old action
+	swapAction(s, &a, &old)
+	if faults[s] {
+		runtimeHandler = old.handler // one for all of them
+	}
+	return old.handler == ignore
+}
+
+// leave has a signal ignored.
+func leave(s syscall.Signal) { swapAction(s, &action{handler: ignore}, nil) }
+
+// swapAction is the system call itself, because C libraries and the runtime keep signals for themselves.
+func swapAction(s syscall.Signal, now, old *action) {
+	const maskSize = 8
+	_, _, _ = syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(s), uintptr(unsafe.Pointer(now)),
+		uintptr(unsafe.Pointer(old)), maskSize, 0, 0)
+}
+
+// setPipe is called once, before any handler is in.
+func setPipe(fd int) error {
+	pipeIn = int32(fd)
+	return nil
+}
