@@ -113,6 +113,12 @@ type (
 		Signal syscall.Signal
 	}
 
+	// Reloaded says that the configuration of the reload is in force: from here on all IDs are those of its graph, and the
+	// runs that there are take their settings from it.
+	Reloaded struct {
+		Op Op
+	}
+
 	// DrainCommand runs the instance's drain command as a hook with the run number Hook. Answer: HookEnded.
 	DrainCommand struct {
 		Inst Inst
@@ -178,6 +184,7 @@ func (Survey) action()       {}
 func (Quiesce) action()      {}
 func (Unquiesce) action()    {}
 func (Send) action()         {}
+func (Reloaded) action()     {}
 func (DrainCommand) action() {}
 func (Watch) action()        {}
 func (Settle) action()       {}
@@ -214,5 +221,5 @@ const (
 type Facts struct {
 	PID    int
 	Exit   *Exit
-	Reason string // "shutdown", "stop", "restart", "scale", "drain"; "crash", "exit", "not ready", "start failed", "lost"
+	Reason string // "shutdown", "stop", "restart", "scale", "drain", "reload"; "crash", "exit", "not ready", "start failed", "lost"
 }

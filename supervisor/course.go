@@ -185,12 +185,15 @@ func (i *instance) wanted() bool {
 	if i.comesBack() {
 		return true
 	}
-	return i.course == stays && i.state != Stopped && i.state != Drained && i.state != Off
+	going := i.leaving() && i.asked && i.fault == "" // it was drained, and the rest of it is cleared away
+	return i.course == stays && !going && i.state != Stopped && i.state != Drained && i.state != Off
 }
 
 // comesBack says whether some operation wants an instance to run.
 func (i *instance) comesBack() bool {
-	return slices.ContainsFunc(i.parts, func(p *part) bool { return p.op.returns || p.goal == toEnter || p.goal == toServe })
+	return slices.ContainsFunc(i.parts, func(p *part) bool {
+		return p.op.returns && !p.away || p.goal == toEnter || p.goal == toServe
+	})
 }
 
 func names(who []*instance) []string {

@@ -133,6 +133,17 @@ type (
 		Unfit string // why the caller cannot do it; empty: he can
 	}
 
+	// Reload asks to take a changed configuration. Specs and Changes are by the IDs of its graph.
+	Reload struct {
+		Op      Op
+		Graph   *ordering.Graph
+		Specs   []Spec
+		Options Options // but for the seed
+		Changes []Change
+		Cause   string // who asks, for people
+		Unfit   string // why the caller cannot take it; empty: he can
+	}
+
 	// Tick says that time has passed; Step looks at its deadlines at every event, so any event does.
 	Tick struct{}
 )
@@ -156,6 +167,7 @@ func (Cut) event()           {}
 func (Unanswered) event()    {}
 func (Lingered) event()      {}
 func (Swept) event()         {}
+func (Reload) event()        {}
 func (Operate) event()       {}
 func (Tick) event()          {}
 

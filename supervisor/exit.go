@@ -19,6 +19,7 @@ const (
 	reasonRestart  = "restart"
 	reasonScale    = "scale"
 	reasonDrain    = "drain"
+	reasonReload   = "reload"
 
 	reasonUnhealthy = "unhealthy"
 )

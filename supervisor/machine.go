@@ -49,6 +49,7 @@ type Machine struct {
 type process struct {
 	id    ordering.ID
 	spec  Spec
+	filed int // how many instances the file asks for; spec has how many there shall be
 	inst  []*instance
 	queue bool // it is in Machine.dirty
 
@@ -80,7 +81,7 @@ func New(g *ordering.Graph, specs []Spec, o Options) *Machine {
 	m := &Machine{graph: g, opts: o, phase: Up, hooks: make(map[Run]*hook), lives: make(map[Run]*instance)}
 	m.shutdown.until, m.wait.next = never, never
 	for id, spec := range specs {
-		p := &process{id: ordering.ID(id), spec: spec, unmet: len(g.Needs(ordering.ID(id)))}
+		p := &process{id: ordering.ID(id), spec: spec, filed: spec.Instances, unmet: len(g.Needs(ordering.ID(id)))}
 		for n := 1; spec.Enabled && n <= spec.Instances; n++ {
 			i := newInstance(p, n, spec.Instances > 1)
 			i.at = len(m.insts)
@@ -156,6 +157,8 @@ func (m *Machine) handle(ev Event) {
 		m.swept(ev)
 	case Operate:
 		m.operate(ev)
+	case Reload:
+		m.reload(ev)
 	case Tick:
 	default:
 		panic(fmt.Sprintf("supervisor: unknown event %T", ev))
@@ -190,6 +193,7 @@ func (m *Machine) settle() {
 		case m.phase == Up && m.out != nil && m.out.steps == 0:
 			m.out = nil
 			m.wait = waiting{next: never}
+			m.unblock()
 		case m.phase == Up && m.begun && m.present == 0 && !m.opts.Stay && !m.kept():
 			m.shut("nothing is left to run", nil)
 		case m.phase == Walking && m.out.steps == 0:

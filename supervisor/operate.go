@@ -35,9 +35,11 @@ func (m *Machine) barred(o *operation, who []*instance) string {
 		return "a shutdown is under way"
 	case !m.begun:
 		return "the tree has not begun"
+	case o.what.Verb != VerbStop && o.what.Verb != VerbReload && m.stopsForReload() != "":
+		return m.stopsForReload()
 	case len(m.ops) >= maxOperations:
 		return fmt.Sprintf("%d operations are under way already", len(m.ops))
-	case len(who) == 0 && o.what.Verb != VerbScale:
+	case len(who) == 0 && o.what.Verb != VerbScale && o.what.Verb != VerbReload:
 		return strings.Join(o.what.Names, ", ") + " has no instances to " + string(o.what.Verb)
 	}
 	return ""
@@ -62,6 +64,8 @@ func (m *Machine) begins(o *operation, who []*instance) string {
 		return m.undrainThem(o, who)
 	case VerbSignal:
 		return m.signalThem(o, who)
+	case VerbReload:
+		return "a reload needs its configuration"
 	}
 	return fmt.Sprintf("there is no verb %q", o.what.Verb)
 }
@@ -203,7 +207,7 @@ func (m *Machine) stopThem(o *operation, who []*instance) string {
 // overtake ends what others want of an instance that is to stop, unless they want it to leave as well.
 func (m *Machine) overtake(i *instance, by *operation) {
 	for _, p := range slices.Clone(i.parts) {
-		if p.goal != toLeave || p.op.returns {
+		if p.goal != toLeave || p.op.returns && !p.away {
 			m.end(p, fmt.Sprintf("was overtaken by operation %d (%s)", by.op, by.what.Verb))
 		}
 	}

@@ -22,6 +22,7 @@ const (
 	VerbScale   Verb = "scale"   // Names (one) to Count instances
 	VerbDrain   Verb = "drain"   // Names (gateways): work is turned away and finished; they stay
 	VerbUndrain Verb = "undrain" // and new work is let in again
+	VerbReload  Verb = "reload"  // a changed configuration (the event Reload)
 	VerbSignal  Verb = "signal"  // Names get Signal, their main processes only; it is no stop step
 )
 
@@ -71,6 +72,7 @@ type operation struct {
 	said    bool   // its end was said; it goes on until all who left for it are back
 	queued  bool   // it is in Machine.ripe
 	blocked bool   // somebody who leaves for another must have left before
+	reload  *reloading
 }
 
 // part is what an operation wants of one instance.
@@ -78,6 +80,7 @@ type part struct {
 	op   *operation
 	inst *instance
 	goal goal
+	away bool // who has left does not come back, though others of the operation do
 }
 
 // goal is what a part waits for.
@@ -191,7 +194,7 @@ func (i *instance) whyUndrained(cause string) string {
 
 // partOver goes on with an instance that has got where its operation wanted it. Who has left may have to come back.
 func (m *Machine) partOver(p *part, failure string) {
-	if p.goal == toLeave && p.op.returns && failure == "" {
+	if p.goal == toLeave && p.op.returns && !p.away && failure == "" {
 		p.goal = toEnter
 		p.op.leaving--
 		m.ripen(p.op)
@@ -202,7 +205,15 @@ func (m *Machine) partOver(p *part, failure string) {
 
 // advance does what is next for an operation.
 func (m *Machine) advance(o *operation) {
-	if o.leaving == 0 {
+	switch {
+	case o.leaving > 0:
+	case o.reload != nil && !o.reload.inForce && m.out != nil:
+		o.blocked = true // somebody else leaves still
+		return
+	case o.reload != nil && !o.reload.inForce:
+		m.takeOver(o)
+		fallthrough
+	default:
 		m.bringIn(o)
 	}
 	if o.what.Verb == VerbRolling {

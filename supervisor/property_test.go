@@ -26,6 +26,8 @@ func FuzzAnyEvents(f *testing.F) { f.Fuzz(rapid.MakeFuzz(anyEvents)) }
 func anyEvents(t *rapid.T) {
 	graph, specs, options := drawTree(t)
 	a := &anyWorld{t: t, m: New(graph, specs, options), twin: New(graph, specs, options)}
+	a.later[0].Graph, a.later[0].Specs, a.later[0].Options = graph, specs, options
+	a.later[1].Graph, a.later[1].Specs, a.later[1].Options = drawTree(t)
 	a.step(0, Begin{})
 	for range rapid.IntRange(0, 60).Draw(t, "events") {
 		a.drawStep()
@@ -53,7 +55,9 @@ type anyWorld struct {
 	t       *rapid.T
 	m, twin *Machine
 	now     Instant
-	over    Instant // when it came to its end
+	over    Instant   // when it came to its end
+	later   [2]Reload // configurations that may be taken
+	ops     Op
 	asked   []Event // answers to what was asked for, which may come or not
 }
 
@@ -116,7 +120,7 @@ func (a *anyWorld) follow(x Action) {
 		a.asked = append(a.asked, Swept{}, Swept{Left: []string{"pid 7"}})
 	case Finish:
 		a.over = a.now
-	case StopProbe, StopHealth, Signal, Forget, StopHook, StopWatch, Say:
+	case Unquiesce, Send, Reloaded, StopProbe, StopHealth, Signal, Forget, StopHook, StopWatch, Say:
 	}
 }
 
@@ -135,12 +139,40 @@ func (a *anyWorld) drawStep() {
 		}
 	}
 	if len(a.asked) == 0 || rapid.IntRange(0, 3).Draw(a.t, "sort") == 3 {
+		if rapid.IntRange(0, 2).Draw(a.t, "operates") == 0 {
+			a.step(now, a.drawOperation())
+			return
+		}
 		a.step(now, drawGarbage(a.t))
 		return
 	}
 	// An answer that was asked for, now or long ago, the latest ones more often.
 	back := rapid.IntRange(1, min(len(a.asked), 12)).Draw(a.t, "answer")
 	a.step(now, a.asked[len(a.asked)-back])
+}
+
+// drawOperation draws what a user asks for.
+func (a *anyWorld) drawOperation() Event {
+	a.ops++
+	if rapid.IntRange(0, 3).Draw(a.t, "reloads") == 0 {
+		ev := a.later[rapid.IntRange(0, 1).Draw(a.t, "which")]
+		ev.Op, ev.Changes = a.ops, make([]Change, len(ev.Specs))
+		for id, s := range ev.Specs {
+			ev.Changes[id] = Change(rapid.IntRange(0, 2).Draw(a.t, "change"))
+			if _, known := a.m.graph.Lookup(s.Name); !known {
+				ev.Changes[id] = Added
+			}
+		}
+		return ev
+	}
+	return Operate{Op: a.ops, Operation: Operation{
+		Verb: rapid.SampledFrom([]Verb{
+			VerbStart, VerbStop, VerbRestart, VerbRolling, VerbScale, VerbDrain, VerbUndrain, VerbSignal, VerbReload, "fly",
+		}).Draw(a.t, "verb"),
+		Names:  []string{fmt.Sprintf("p%d", rapid.IntRange(0, 6).Draw(a.t, "name"))},
+		NoDeps: rapid.Bool().Draw(a.t, "no-deps"), Count: rapid.IntRange(0, 4).Draw(a.t, "count"), Signal: syscall.SIGHUP,
+		Timeout: rapid.SampledFrom([]time.Duration{0, time.Second}).Draw(a.t, "operation timeout"),
+	}}
 }
 
 func drawGarbage(t *rapid.T) Event {

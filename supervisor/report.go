@@ -37,7 +37,19 @@ type Report struct {
 	Verb   Verb   `json:"verb,omitempty"`
 	Result Result `json:"result,omitempty"`
 
+	Nodes []Declared `json:"nodes,omitempty"` // the graph from here on
+
 	Connections []Connection `json:"connections,omitempty"`
+}
+
+// Declared is one declared process, as far as it matters to the order.
+type Declared struct {
+	Name      string   `json:"name"`
+	Role      string   `json:"role"`
+	DependsOn []string `json:"depends_on,omitempty"`
+	Fronts    []string `json:"fronts"` // null: derived
+	Outlives  []string `json:"outlives,omitempty"`
+	Instances int      `json:"instances"`
 }
 
 // Connection is one of a client that was cut off, or may be, as the kernel last knew it.
@@ -81,6 +93,7 @@ const (
 	KindFinish  Kind = "finish"  // Outcome
 
 	KindOperation Kind = "operation" // of Op, Verb: its Result, Cause; After: whom it touches (accepted), or failed for
+	KindReload    Kind = "reload"    // a new configuration is in force, for Op: Nodes; Bound of a shutdown from here on
 	KindDepart    Kind = "depart"    // After leave from here on, in order, for Op: Cause; "drain": they are drained and stay
 )
 

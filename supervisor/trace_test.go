@@ -26,6 +26,7 @@ var update = flag.Bool("update", false, "write the golden traces anew")
 //	@2s hook api ok           the hook or command of api ended; "hook tree" is one of the whole tree
 //	@2s drained edge quiet    a watch was answered, and why
 //	@2s gone api#3            a run that is not the present one
+//	@3s reload 1 restart=api  section "later" is the tree; restart and register name who changed
 //	@3s op 1 stop api web     an operation; behind the names may stand no-deps, timeout=1s, count=3, signal=1
 func TestTrace(t *testing.T) {
 	files, err := filepath.Glob("../testdata/trace/*.txtar")
@@ -38,7 +39,7 @@ func TestTrace(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := play(t, section(t, archive, "tree"), section(t, archive, "events"))
+			got := play(t, section(t, archive, "tree"), section(t, archive, "later"), section(t, archive, "events"))
 			if *update {
 				keep(t, file, archive, got)
 				return
@@ -57,7 +58,7 @@ func section(t *testing.T, a *txtar.Archive, name string) string {
 			return string(f.Data)
 		}
 	}
-	if name == "trace" {
+	if name == "trace" || name == "later" {
 		return ""
 	}
 	t.Fatalf("there is no section %q", name)
@@ -82,16 +83,17 @@ func keep(t *testing.T, file string, a *txtar.Archive, trace string) {
 type tracer struct {
 	t     *testing.T
 	m     *Machine
+	later string // the tree of a reload
 	out   strings.Builder
 	runs  map[string]Run // present run, by instance
 	hooks map[string]Run // hook that runs, by instance; "tree": of the whole tree
 	pid   int
 }
 
-func play(t *testing.T, tree, events string) string {
+func play(t *testing.T, tree, later, events string) string {
 	t.Helper()
 	graph, specs, options := parseTree(t, tree)
-	tr := &tracer{t: t, m: New(graph, specs, options), runs: make(map[string]Run), hooks: make(map[string]Run), pid: 100}
+	tr := &tracer{t: t, later: later, m: New(graph, specs, options), runs: make(map[string]Run), hooks: make(map[string]Run), pid: 100}
 	for line := range strings.Lines(events) {
 		line, _, _ = strings.Cut(line, "//")
 		if line = strings.TrimSpace(line); line == "" {
@@ -152,7 +154,7 @@ func (tr *tracer) follow(a Action) {
 		tr.hooks[tr.m.InstanceName(a.Inst)] = a.Hook
 	case DrainCommand:
 		tr.hooks[tr.m.InstanceName(a.Inst)] = a.Hook
-	case Send, Unquiesce, Cancel, Probe, StopProbe, CheckHealth, StopHealth, Signal, Kill, Forget, StopHook, Survey, Quiesce, Watch, Settle, StopWatch, Linger, Sweep, Say,
+	case Reloaded, Send, Unquiesce, Cancel, Probe, StopProbe, CheckHealth, StopHealth, Signal, Kill, Forget, StopHook, Survey, Quiesce, Watch, Settle, StopWatch, Linger, Sweep, Say,
 		Finish:
 	}
 }
@@ -176,6 +178,8 @@ func (tr *tracer) parse(words []string) (events []Event) {
 			ev.Silent = append(ev.Silent, run)
 		}
 		return []Event{ev}
+	case "reload":
+		return []Event{tr.reload(args)}
 	case "op":
 		return []Event{tr.operation(args)}
 	case "quiesced":
@@ -237,6 +241,27 @@ func (tr *tracer) parse(words []string) (events []Event) {
 		}
 	}
 	return events
+}
+
+// reload is to the tree of the section "later".
+func (tr *tracer) reload(words []string) Event {
+	ev := Reload{Op: Op(number(tr.t, words[0]))}
+	ev.Graph, ev.Specs, ev.Options = parseTree(tr.t, tr.later)
+	ev.Changes = make([]Change, len(ev.Specs))
+	for id, s := range ev.Specs {
+		if _, known := tr.m.graph.Lookup(s.Name); !known {
+			ev.Changes[id] = Added
+		}
+	}
+	for _, w := range words[1:] {
+		key, value, _ := strings.Cut(w, "=")
+		id, ok := ev.Graph.Lookup(value)
+		if !ok {
+			tr.t.Fatalf("no process %q", value)
+		}
+		ev.Changes[id] = map[string]Change{"restart": Restarts, "register": Registers}[key]
+	}
+	return ev
 }
 
 // operation reads what a user asks for.

@@ -45,6 +45,8 @@ func eventText(m *Machine, name string, ev Event) string {
 		return fmt.Sprintf("lingered %s", strings.Join(ev.Left, " "))
 	case Swept:
 		return fmt.Sprintf("swept %s", strings.Join(ev.Left, " "))
+	case Reload:
+		return fmt.Sprintf("reload %d", ev.Op)
 	case Operate:
 		return fmt.Sprintf("op %d %s %s", ev.Op, ev.Verb, strings.Join(ev.Names, " "))
 	case Begin, Tick:
@@ -102,6 +104,8 @@ func actionText(m *Machine, a Action) string {
 		return "quiesce " + of(a.Inst, a.Run)
 	case Unquiesce:
 		return "unquiesce " + of(a.Inst, a.Run)
+	case Reloaded:
+		return fmt.Sprintf("reloaded %d", a.Op)
 	case Send:
 		return fmt.Sprintf("send %s %d", of(a.Inst, a.Run), int(a.Signal))
 	case DrainCommand:
@@ -160,6 +164,9 @@ func reportText(r Report) string {
 	add(r.Cause != "", "cause=%q", r.Cause)
 	for _, c := range r.Connections {
 		add(true, "%s:%d in=%d out=%d", c.Peer, c.Port, c.In, c.Out)
+	}
+	for _, n := range r.Nodes {
+		add(true, "%s=%d", n.Name, n.Instances)
 	}
 	add(r.Outcome != nil, "code=%d", code(r.Outcome))
 	return b.String()

@@ -76,6 +76,8 @@ func describe(r supervisor.Report) (zerolog.Level, string) {
 		return zerolog.InfoLevel, r.Instance + because(r)
 	case supervisor.KindOperation:
 		return describeOperation(r)
+	case supervisor.KindReload:
+		return zerolog.InfoLevel, fmt.Sprintf("the new configuration is in force: %s", report.Count(len(r.Nodes), "process"))
 	case supervisor.KindDepart:
 		if r.Cause == "drain" {
 			return zerolog.DebugLevel, "drained in order from here on: " + names(r.After)

@@ -66,18 +66,9 @@ func (p *program) run(c *cli.Context) error {
 	if p.boot == nil { // the verb did not come first
 		p.boot = process.Boot()
 	}
-	cfg, err := load(c)
+	cfg, err := configured(c)
 	if err != nil {
 		return err
-	}
-	if grace := c.Duration("grace"); grace > 0 {
-		cfg.Options.Timeout = withinGrace(cfg.Options.Timeout, grace)
-	}
-	if c.Bool("by-hand") {
-		cfg.Options.Delay, cfg.Options.Timeout, cfg.Options.Before = handDelay, 0, 0
-	}
-	if os.Getpid() == 1 { // the runtime takes the network away behind us
-		cfg.Options.Linger = cfg.Linger
 	}
 	if level := c.String("log-level"); level != "" {
 		cfg.Log.Level = level
@@ -87,7 +78,7 @@ func (p *program) run(c *cli.Context) error {
 	}
 	stdout, stderr := output.Standard()
 	r := &runner{
-		program: p, config: cfg, reportFile: c.String("report"), stdout: stdout,
+		program: p, config: cfg, again: func() (*config.Config, error) { return configured(c) }, reportFile: c.String("report"), stdout: stdout,
 		log: newLogger(stderr, cfg.Log, onTerminal(p.stderr)),
 	}
 	if err := r.open(c); err != nil {
@@ -100,10 +91,29 @@ func (p *program) run(c *cli.Context) error {
 	return nil
 }
 
+// configured reads the configuration, and sets what the flags and our place in the system say of it.
+func configured(c *cli.Context) (*config.Config, error) {
+	cfg, err := load(c)
+	if err != nil {
+		return nil, err
+	}
+	if grace := c.Duration("grace"); grace > 0 {
+		cfg.Options.Timeout = withinGrace(cfg.Options.Timeout, grace)
+	}
+	if c.Bool("by-hand") {
+		cfg.Options.Delay, cfg.Options.Timeout, cfg.Options.Before = handDelay, 0, 0
+	}
+	if os.Getpid() == 1 { // the runtime takes the network away behind us
+		cfg.Options.Linger = cfg.Linger
+	}
+	return cfg, nil
+}
+
 // runner is one tree with everything that listens to its reports.
 type runner struct {
 	*program
 	config     *config.Config
+	again      func() (*config.Config, error) // reads the configuration once more
 	machine    *supervisor.Machine
 	spawner    *process.Spawner
 	host       *engine.Host

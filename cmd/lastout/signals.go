@@ -19,6 +19,18 @@ func (r *runner) listen() {
 	}
 }
 
+// reload takes the changed configuration. A faulty one changes nothing.
+func (r *runner) reload(cause string) {
+	defer r.manager.reload()()
+	cfg, err := r.again()
+	if err != nil {
+		r.log.Error().Msg(cause + ": the configuration has faults, and nothing changes:\n" + err.Error())
+		return
+	}
+	for range r.host.Reload(cfg, cause).Answers() { // the log has them as reports
+	}
+}
+
 // take acts on one signal. As PID 1 whatever has no other duty stops the tree, because images name many different
 // signals as theirs; SIGUSR1 is among them and shows no status there.
 func (r *runner) take(sig syscall.Signal, pid1 bool) {
@@ -27,9 +39,7 @@ func (r *runner) take(sig syscall.Signal, pid1 bool) {
 	case sig == syscall.SIGINT:
 		r.host.Interrupt(name)
 	case sig == syscall.SIGHUP:
-		reloaded := r.manager.reload()
-		r.log.warn("SIGHUP: reloading the configuration is not built yet; nothing changes")
-		reloaded()
+		go r.reload(name) // reading files may take its time, and other signals are not to wait for it
 	case sig == syscall.SIGUSR2:
 		r.host.ReopenLogs()
 		r.log.info("SIGUSR2: log files are opened anew")

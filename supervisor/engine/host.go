@@ -53,6 +53,7 @@ type Host struct {
 	finish context.CancelFunc
 
 	tickets  tickets
+	coming   map[supervisor.Op]*config.Config // of reloads under way
 	holdings []*holding
 	unwanted []string        // what of the service manager's sockets nobody takes
 	drainers sync.WaitGroup  // their goroutines
@@ -71,6 +72,7 @@ func NewHost(o HostOptions) (*Host, error) {
 		config: o.Config, spawner: o.Spawner, outputs: outputs, say: o.Say, box: NewMailbox(),
 		children: map[uint64]*child{}, runs: map[supervisor.Run]*child{},
 		where: newPlaces(), noted: map[string]bool{}, tickets: tickets{open: map[supervisor.Op]*Ticket{}},
+		coming: map[supervisor.Op]*config.Config{},
 	}
 	h.box.atEnd = h.tickets.end
 	if h.holdings, err = openHoldings(o.Config, o.Given); err != nil {
@@ -190,6 +192,8 @@ func (h *Host) Do(action supervisor.Action) {
 		h.unquiesce(a)
 	case supervisor.Send:
 		h.send(a)
+	case supervisor.Reloaded:
+		h.reloaded(a)
 	case supervisor.DrainCommand:
 		h.drainCommand(a)
 	case supervisor.Watch:
@@ -260,6 +264,9 @@ func (h *Host) report(r supervisor.Report) {
 		h.foresee(r)
 	case supervisor.KindOperation:
 		defer h.tickets.answer(r)
+		if r.Result != supervisor.Accepted {
+			delete(h.coming, r.Op)
+		}
 	case supervisor.KindSignal: // the action follows; that of an invitation has another report
 		h.told(r.Run)
 	case supervisor.KindFinish:

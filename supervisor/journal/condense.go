@@ -30,7 +30,7 @@ func Condense(entries []Entry) []Entry {
 			for _, name := range r.After {
 				at(supervisor.Report{Instance: name}).kept["depart"] = i
 			}
-		case r.Kind == supervisor.KindOperation && r.Bound > 0:
+		case r.Kind == supervisor.KindReload, r.Kind == supervisor.KindOperation && r.Bound > 0:
 			whole = append(whole, i)
 		}
 	}
@@ -83,7 +83,7 @@ func (m *memory) add(i int, r supervisor.Report) {
 	case supervisor.KindHook, supervisor.KindRetry, supervisor.KindFree, supervisor.KindWaiting, supervisor.KindPhase,
 		supervisor.KindLevel, supervisor.KindStrays, supervisor.KindNote, supervisor.KindFinish, supervisor.KindQuiesce,
 		supervisor.KindInvite, supervisor.KindCut, supervisor.KindUnanswered, supervisor.KindOutlook,
-		supervisor.KindOperation, supervisor.KindDepart:
+		supervisor.KindOperation, supervisor.KindDepart, supervisor.KindReload:
 		return
 	}
 	if _, known := m.kept[key]; !known {

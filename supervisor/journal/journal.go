@@ -31,14 +31,7 @@ type Header struct {
 }
 
 // NodeRecord is one declared process, as far as it matters to the order.
-type NodeRecord struct {
-	Name      string   `json:"name"`
-	Role      string   `json:"role"`
-	DependsOn []string `json:"depends_on,omitempty"`
-	Fronts    []string `json:"fronts"` // null: derived
-	Outlives  []string `json:"outlives,omitempty"`
-	Instances int      `json:"instances"`
-}
+type NodeRecord = supervisor.Declared
 
 // Records makes the header's nodes of what the machine was given.
 func Records(nodes []ordering.Node, specs []supervisor.Spec) []NodeRecord {
@@ -193,6 +186,8 @@ func readReport(text []byte, r *supervisor.Report) error {
 		return errors.New("not a report: no kind")
 	case r.Kind == supervisor.KindState && !known(r.State):
 		return fmt.Errorf("unknown state %q", r.State)
+	case r.Kind == supervisor.KindReload:
+		return checkNodes(r.Nodes)
 	case r.Kind == supervisor.KindFinish && r.Outcome == nil:
 		return errors.New("a finish without its outcome")
 	}

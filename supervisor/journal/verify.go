@@ -50,6 +50,7 @@ func Verify(j *Journal) []Violation {
 type life struct {
 	run      supervisor.Run
 	proc     int
+	process  string
 	instance string
 
 	pid                       bool // its exec succeeded
@@ -104,6 +105,8 @@ func (v *verifier) report(r supervisor.Report) {
 		v.forced = v.forced || r.Level == supervisor.Forced
 	case supervisor.KindFinish:
 		v.finish(*r.Outcome)
+	case supervisor.KindReload:
+		v.reload(r)
 	case supervisor.KindDepart:
 		for _, name := range r.After {
 			v.leaves[name] = r.Cause != "drain"
@@ -139,13 +142,33 @@ func (v *verifier) lifeOf(r supervisor.Report) *life {
 	return v.begin(r)
 }
 
+// reload works the order out anew, and finds the living in it.
+func (v *verifier) reload(r supervisor.Report) {
+	v.order = newRelation(r.Nodes)
+	v.header.Bound = max(v.header.Bound, r.Bound)
+	living := make(map[int]map[*life]bool)
+	for _, lives := range v.living {
+		for l := range lives {
+			l.proc = -1
+			if id, ok := v.order.id[l.process]; ok {
+				l.proc = id
+			}
+			if living[l.proc] == nil {
+				living[l.proc] = make(map[*life]bool)
+			}
+			living[l.proc][l] = true
+		}
+	}
+	v.living = living
+}
+
 func (v *verifier) begin(r supervisor.Report) *life {
 	proc, ok := v.order.id[r.Process]
 	if !ok {
 		v.fail("G2", "process %q is not in the header", r.Process)
 		proc = -1
 	}
-	l := &life{run: r.Run, proc: proc, instance: r.Instance}
+	l := &life{run: r.Run, proc: proc, process: r.Process, instance: r.Instance}
 	v.runs[r.Run] = l
 	if v.living[proc] == nil {
 		v.living[proc] = make(map[*life]bool)

@@ -120,7 +120,8 @@ func (c *collector) addWhole(r supervisor.Report) {
 	case supervisor.KindState, supervisor.KindSignal, supervisor.KindCommand, supervisor.KindKill, supervisor.KindExit,
 		supervisor.KindGone, supervisor.KindLost, supervisor.KindRetry, supervisor.KindWaiting, supervisor.KindPhase,
 		supervisor.KindQuiesce, supervisor.KindInvite, supervisor.KindCut, supervisor.KindUnanswered,
-		supervisor.KindHealth, supervisor.KindOutlook, supervisor.KindOperation, supervisor.KindDepart:
+		supervisor.KindHealth, supervisor.KindOutlook, supervisor.KindOperation, supervisor.KindDepart,
+		supervisor.KindReload:
 	}
 }
 

@@ -1,0 +1,98 @@
+package engine
+
+import (
+	"reflect"
+
+	"lastout/ordering"
+	"lastout/supervisor"
+	"lastout/supervisor/config"
+)
+
+// Reload hands in a configuration that was loaded and checked, and returns at once. cause says who asks, for people. Any
+// goroutine may call it.
+func (h *Host) Reload(c *config.Config, cause string) *Ticket {
+	t := h.tickets.issue()
+	h.box.Call(func(supervisor.Instant, *supervisor.Machine) supervisor.Event {
+		ev := h.reloadOf(c)
+		ev.Op, ev.Cause = t.Op, cause
+		if ev.Unfit == "" {
+			ev.Unfit = h.prepareReload(c)
+		}
+		h.coming[t.Op] = c
+		return ev
+	})
+	return t
+}
+
+// PlanReload is what a reload of a configuration would do now; false when the loop is over.
+func (h *Host) PlanReload(c *config.Config) (supervisor.ReloadPlan, bool) {
+	answer := make(chan supervisor.ReloadPlan, 1)
+	h.box.Call(func(_ supervisor.Instant, m *supervisor.Machine) supervisor.Event {
+		answer <- m.PlanReload(h.reloadOf(c))
+		return nil
+	})
+	select {
+	case p := <-answer:
+		return p, true
+	case <-h.box.Over():
+		return supervisor.ReloadPlan{}, false
+	}
+}
+
+func (h *Host) reloadOf(c *config.Config) supervisor.Reload {
+	ev := supervisor.Reload{Graph: c.Graph, Specs: c.Specs, Options: c.Options, Changes: config.Compare(h.config, c)}
+	switch {
+	case c.Name != h.config.Name:
+		ev.Unfit = "the name of the tree has changed, by which its control groups and its control socket are called"
+	case !reflect.DeepEqual(socketsOf(c), socketsOf(h.config)):
+		ev.Unfit = "the held listeners have changed, which are opened once, at the start"
+	}
+	return ev
+}
+
+// socketsOf are the held listeners of a configuration, wherever they stand in the file.
+func socketsOf(c *config.Config) []config.Socket {
+	all := append([]config.Socket(nil), c.Sockets...)
+	for i := range all {
+		all[i].Line = 0
+	}
+	return all
+}
+
+// prepareReload makes as many instances as users have scaled processes to, and opens log files. It returns why that
+// cannot be done.
+func (h *Host) prepareReload(c *config.Config) string {
+	for id := range c.Processes {
+		p := &c.Processes[id]
+		if old, known := h.config.Graph.Lookup(p.Name); known && c.Specs[id].Enabled {
+			if more := len(h.config.Processes[old].Instances); more > len(p.Instances) {
+				if err := c.Grow(ordering.ID(id), more); err != nil {
+					return err.Error()
+				}
+			}
+		}
+		for n := range p.Instances {
+			if err := h.outputs.add(p, &p.Instances[n]); err != nil {
+				return err.Error()
+			}
+		}
+	}
+	return ""
+}
+
+// reloaded puts a configuration in force: IDs are of its graph from here on, and the runs that there are take their
+// settings from it, except those of processes that are gone from it.
+func (h *Host) reloaded(a supervisor.Reloaded) {
+	c := h.coming[a.Op]
+	h.config = c
+	for _, child := range h.runs {
+		l, ok := child.part.(*life)
+		if !ok {
+			continue
+		}
+		id, known := c.Graph.Lookup(l.set.proc.Name)
+		if known && l.inst.N <= len(c.Processes[id].Instances) {
+			l.set = h.lookup(supervisor.Inst{Proc: id, N: l.inst.N})
+		}
+	}
+}

@@ -1,0 +1,87 @@
+package engine
+
+import (
+	"strings"
+	"testing"
+
+	"lastout/supervisor"
+)
+
+const reloadBefore = `
+name = "engine-test"
+[defaults]
+ready = { log = "^up" }
+[process.db]
+role = "service"
+shell = "trap 'exit 0' TERM; echo up; while :; do read x < $DIR/never; done"
+[process.api]
+shell = "trap 'exit 0' TERM; echo up one; while :; do read x < $DIR/never; done"
+depends_on = ["db"]
+[process.old]
+shell = "trap 'exit 0' TERM; echo up; while :; do read x < $DIR/never; done"
+depends_on = ["db"]
+[process.steps]
+shell = "trap 'echo told; exit 0' INT; trap '' TERM; echo up; while :; do read x < $DIR/never; done"
+stop = { signal = "TERM", timeout = "20s" }
+`
+
+// TestReload takes a changed file: who is untouched is the same process, who changed another one, with its output where
+// the new file says; a stop step that changed is the one that is taken.
+func TestReload(t *testing.T) {
+	r := newRig(t)
+	r.fifo("never")
+	r.config = *r.load(reloadBefore)
+	r.nodes = r.config.Nodes
+	r.start()
+	for _, name := range []string{"api", "old", "steps"} {
+		r.state(name, supervisor.Ready)
+	}
+	before := r.pids()
+	later := strings.NewReplacer("up one", "up two", `signal = "TERM"`, `signal = "INT"`, "[process.old]", "[process.fresh]").
+		Replace(reloadBefore)
+	c := r.load(later)
+	plan, _ := r.host.PlanReload(c)
+	if len(plan.Stop) != 1 || plan.Stop[0][0] != "old" || len(plan.Restart) != 1 || plan.Restart[0] != "api" ||
+		len(plan.Register) != 1 || plan.Register[0] != "steps" || len(plan.Start) != 1 || plan.Start[0] != "fresh" {
+		t.Errorf("the plan is %+v", plan)
+	}
+	if a := r.answer(r.host.Reload(c, "test")); a.Result != supervisor.Completed {
+		t.Fatalf("%s: %s", a.Result, a.Cause)
+	}
+	r.out.await("api | up two")
+	now := r.pids()
+	if now["db"] != before["db"] || now["steps"] != before["steps"] || now["api"] == before["api"] || now["old"] != 0 ||
+		now["fresh"] == 0 || len(now) != 4 {
+		t.Errorf("live %v, before %v", now, before)
+	}
+	r.done(supervisor.Operation{Verb: supervisor.VerbStop, Names: []string{"steps"}})
+	r.out.await("steps | told")
+	if out := r.stop(); out.Code != 0 {
+		t.Errorf("outcome %+v", out)
+	}
+}
+
+// TestReloadThatCannotBe is refused whole: nothing changes.
+func TestReloadThatCannotBe(t *testing.T) {
+	r := newRig(t)
+	r.fifo("never")
+	r.config = *r.load(reloadBefore)
+	r.nodes = r.config.Nodes
+	r.start()
+	r.state("api", supervisor.Ready)
+	before := r.pids()
+	for _, later := range []string{
+		strings.Replace(reloadBefore, `"engine-test"`, `"another"`, 1),
+		reloadBefore + "[socket.web]\nlisten = \"unix:web.socket\"\n",
+	} {
+		if a := r.answer(r.host.Reload(r.load(later), "test")); a.Result != supervisor.Refused {
+			t.Errorf("%s: %s", a.Result, a.Cause)
+		}
+	}
+	if a := r.answer(r.host.Reload(r.load(reloadBefore), "test")); a.Result != supervisor.Completed {
+		t.Errorf("%s: %s", a.Result, a.Cause)
+	}
+	if now := r.pids(); now["api"] != before["api"] {
+		t.Errorf("live %v, before %v", now, before)
+	}
+}
