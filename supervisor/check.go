@@ -217,7 +217,8 @@ func (c *checker) timers() {
 
 // operations holds that each operation has something left to wait for.
 func (c *checker) operations() {
-	for _, o := range c.m.ops {
+	m := c.m
+	for _, o := range m.ops {
 		leaving, serving := 0, 0
 		for _, p := range o.parts {
 			switch p.goal {
@@ -230,7 +231,7 @@ func (c *checker) operations() {
 			case itsGo, toDrain:
 			}
 		}
-		c.hold(len(o.parts) > 0, "operation %d waits for nobody", o.op)
+		c.hold(len(o.parts) > 0 || o.reload != nil && o.blocked && m.out != nil, "operation %d waits for nobody", o.op)
 		c.hold(leaving == o.leaving, "operation %d waits for %d to leave, %d are counted", o.op, leaving, o.leaving)
 		c.hold(serving == 0 || o.until != never, "operation %d waits for a start without a bound", o.op)
 	}

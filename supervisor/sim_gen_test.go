@@ -92,6 +92,7 @@ type plan struct {
 	options supervisor.Options
 	orig    []uint64 // the number of each process before any was cut
 	stimuli []stimulus
+	reloads map[supervisor.Op]renumbering
 	order   *order
 	graph   *ordering.Graph
 }
@@ -128,6 +129,7 @@ func newPlan(seed uint64, c cut) (*plan, error) {
 			return nil, fmt.Errorf("order: ordering.New of a graph without fronts and outlives: %w", err)
 		}
 	}
+	p.finishReloads()
 	return p, p.order.compare(p.graph)
 }
 

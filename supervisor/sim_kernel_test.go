@@ -111,7 +111,7 @@ func (k *kernel) do(a supervisor.Action) {
 		k.stopHook(a.Hook)
 	case supervisor.Survey:
 		k.survey(a)
-	case supervisor.Unquiesce:
+	case supervisor.Unquiesce, supervisor.Reloaded:
 	case supervisor.Send:
 		k.send(a)
 	case supervisor.Quiesce:

@@ -43,6 +43,10 @@ func (p *plan) drawOperations() {
 		if chance(r, 30) && n > 0 {
 			at = p.stimuli[len(p.stimuli)-1].at + upTo(r, pick(r, 0, ms, 100*ms, s))
 		}
+		if reload := p.drawReload(r, ev.Op); chance(r, 12) {
+			p.stimuli = append(p.stimuli, stimulus{at, reload})
+			continue
+		}
 		p.stimuli = append(p.stimuli, stimulus{at, ev})
 	}
 }
@@ -153,7 +157,7 @@ func (w *witness) accepted(ev supervisor.Operate, r supervisor.Report) {
 		if slices.Contains(r.After, name) && slices.Contains(w.there[i.Proc], i) {
 			book.insts = append(book.insts, i)
 			switch ev.Verb {
-			case supervisor.VerbStart, supervisor.VerbRestart, supervisor.VerbRolling:
+			case supervisor.VerbStart, supervisor.VerbRestart, supervisor.VerbRolling, supervisor.VerbReload:
 				w.ops.returns[i] = true
 			case supervisor.VerbStop, supervisor.VerbDrain:
 				delete(w.ops.returns, i)
@@ -173,6 +177,9 @@ func (w *witness) accepted(ev supervisor.Operate, r supervisor.Report) {
 	}
 	if ev.Verb == supervisor.VerbStop {
 		w.checkTaken(book)
+	}
+	if ev.Verb == supervisor.VerbReload {
+		w.checkReloaded(book)
 	}
 }
 
@@ -415,7 +422,7 @@ func (b *opBook) see(w *witness, i supervisor.Inst, state supervisor.State) {
 	switch b.Verb {
 	case supervisor.VerbStart:
 		b.reached[i] = b.reached[i] || serves
-	case supervisor.VerbRestart, supervisor.VerbRolling:
+	case supervisor.VerbRestart, supervisor.VerbRolling, supervisor.VerbReload:
 		b.reached[i] = b.reached[i] || serves && b.left[i]
 	case supervisor.VerbStop:
 		b.reached[i] = b.reached[i] || state.Left()

@@ -40,6 +40,7 @@ type world struct {
 	kernel  *kernel
 	witness *witness
 	late    *rand.Rand
+	numbers numbers
 	stimuli []stimulus
 	steps   int
 	idle    int // ticks in a row at the same instant
@@ -58,6 +59,7 @@ func play(seed uint64, c cut, trace *bytes.Buffer) (seen *witness) {
 		return &witness{err: err}
 	}
 	w := &world{plan: p, kernel: newKernel(p), witness: newWitness(p), late: stream(seed, forLateness), trace: trace}
+	w.numbers.first = make(map[supervisor.Run]supervisor.Inst)
 	defer func() {
 		if x := recover(); x != nil {
 			w.witness.failf("panic: %v\n%s", x, debug.Stack())
@@ -135,11 +137,13 @@ func (w *world) tick(deadline supervisor.Instant) {
 // step gives the machine an event and the kernel the actions.
 func (w *world) step(ev supervisor.Event) {
 	w.witness.event(w.kernel.now, ev)
+	ev = w.inward(ev)
 	actions := w.stepBoth(ev)
 	if w.trace != nil {
 		w.print(ev, actions)
 	}
 	for _, a := range actions {
+		a = w.outward(a)
 		w.witness.action(a)
 		if w.witness.err != nil {
 			return
@@ -182,6 +186,10 @@ func (w *world) afterFinish() {
 }
 
 func (w *world) print(ev supervisor.Event, actions []supervisor.Action) {
+	if r, ok := ev.(supervisor.Reload); ok {
+		r.Graph, r.Specs = nil, nil // an address, and much
+		ev = r
+	}
 	fmt.Fprintf(w.trace, "%v %T%+v\n", w.kernel.now, ev, ev)
 	for _, a := range actions {
 		text, err := json.Marshal(a)
@@ -365,6 +373,7 @@ var allKinds = []supervisor.Kind{
 	supervisor.KindWaiting, supervisor.KindPhase, supervisor.KindLevel, supervisor.KindStrays, supervisor.KindNote,
 	supervisor.KindFinish, supervisor.KindQuiesce, supervisor.KindInvite, supervisor.KindCut,
 	supervisor.KindUnanswered,
+	supervisor.KindOperation, supervisor.KindDepart, supervisor.KindReload,
 }
 
 var allStates = []supervisor.State{

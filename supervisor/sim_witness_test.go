@@ -219,6 +219,10 @@ func (w *witness) event(now supervisor.Instant, ev supervisor.Event) {
 		w.left, w.counted = ev.Left, true
 	case supervisor.Operate:
 		w.ops.asked = append(w.ops.asked, ev)
+	case supervisor.Reload:
+		w.ops.asked = append(w.ops.asked, supervisor.Operate{
+			Op: ev.Op, Operation: supervisor.Operation{Verb: supervisor.VerbReload},
+		})
 	case supervisor.Begin, supervisor.Tick:
 	}
 }
