@@ -92,10 +92,18 @@
 //	drain    gateways                              drained, and stay so; undrain lets new connections in again, unless the
 //	                                               program itself was asked to finish
 //	signal   named                                 the main process gets a signal; it is no stop step
+//	reload   what differs in a new configuration   who is gone, or changed in what a run is started with, leaves by the old
+//	                                               graph; then the new one is in force; then who changed comes back, and
+//	                                               who is new starts
+//
+// IDs are dense, and stable from one reload to the next: the new graph may number the processes as it likes. Whoever goes
+// on is found by its run, and events may name the instance as it was called when the run began.
 //
 // A stop ends what others want of those it stops; what else they want goes on. A start of somebody who is leaving lets it
 // in when it has left. Nobody comes in while somebody leaves who must leave after it. Restart, rolling, scale and drain
-// are refused for those that another operation but a start still works on. A shutdown ends all operations as failed.
+// are refused for those that another operation but a start still works on. A reload is refused while any operation but a
+// start is under way, and while it stops what it has to, nothing but a stop is accepted. A shutdown ends all operations
+// as failed.
 //
 // Whoever leaves by an operation, or was drained by one, was asked to: no restart policy and no on_exit heed its end. It
 // is stopped until somebody starts it, and the tree stays up although nothing else runs. Those that need it wait if they
