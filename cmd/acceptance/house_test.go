@@ -22,7 +22,7 @@ var mayImport = map[string][]string{
 	"process/shim":       {"golang.org/x/sys/unix"},
 	"process/signame":    {},
 	"process/output":     {"lastout/process/recent", "golang.org/x/sys/unix"},
-	"process/quiesce":    {"golang.org/x/sys/unix"},
+	"process/quiesce":    {"lastout/process/sockdiag", "golang.org/x/sys/unix"},
 	"process/systemd":    {},
 	"process/sockdiag":   {"golang.org/x/sys/unix"},
 	"supervisor":         {"lastout/ordering"},

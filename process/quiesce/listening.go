@@ -10,6 +10,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"lastout/process/sockdiag"
 )
 
 // row is a listening socket of our network namespace as /proc/net shows it, to everybody.
@@ -22,8 +24,47 @@ type row struct {
 }
 
 // listening reads the listening sockets of our network namespace. A listener of MPTCP is shown as the TCP socket that
-// it has inside, under its own inode.
+// it has inside, under its own inode. Where there is no sock_diag(7) it reads /proc/net, for which the kernel looks
+// through its connections too.
 func listening() ([]row, error) {
+	if rows, err := asked(); err == nil {
+		return rows, nil
+	}
+	return tables()
+}
+
+// asked are the listening sockets as sock_diag(7) tells of them.
+func asked() ([]row, error) {
+	diag, err := sockdiag.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer diag.Close()
+	tcp, err := diag.List(sockdiag.Query{States: sockdiag.Of(sockdiag.Listening), NoInfo: true}, nil)
+	if err != nil {
+		return nil, err
+	}
+	var rows []row
+	for i := range tcp {
+		s := &tcp[i]
+		domain := unix.AF_INET
+		if s.IPv6 {
+			domain = unix.AF_INET6
+		}
+		addr := netip.AddrPortFrom(s.Local.Addr().WithZone(""), s.Local.Port())
+		rows = append(rows, row{inode: uint64(s.Inode), domain: domain, addr: addr, uid: s.UID})
+	}
+	err = sockdiag.Repeat(func() error {
+		rows = rows[:len(tcp)]
+		return diag.Unix(sockdiag.Of(sockdiag.Listening), func(u *sockdiag.UnixSample) {
+			rows = append(rows, row{inode: uint64(u.Inode), domain: unix.AF_UNIX, path: u.Path})
+		})
+	})
+	return rows, err
+}
+
+// tables are the listening sockets as /proc/net shows them (proc_pid_net(5)).
+func tables() ([]row, error) {
 	var rows []row
 	for _, t := range []struct {
 		file  string

@@ -2,6 +2,7 @@ package quiesce
 
 import (
 	"errors"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -99,5 +100,41 @@ func TestRefusedError(t *testing.T) {
 	}
 	if !errors.Is(err, unix.EPERM) || !errors.Is(err, ErrShared) || errors.Is(err, ErrUnix) {
 		t.Error("the reasons cannot be asked for")
+	}
+}
+
+// TestListeningTwoWays demands the same of sock_diag as of /proc/net.
+func TestListeningTwoWays(t *testing.T) {
+	for _, network := range []string{"tcp4", "tcp6", "unix"} {
+		address := map[string]string{"tcp4": "127.0.0.1:0", "tcp6": "[::1]:0", "unix": filepath.Join(t.TempDir(), "a b")}[network]
+		l, err := net.Listen(network, address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+	}
+	ours := func(rows []row, err error) map[uint64]row {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := map[uint64]row{}
+		for _, r := range rows {
+			all[r.inode] = r
+		}
+		return all
+	}
+	shown, told := ours(tables()), ours(asked())
+	found, _ := Listeners([]int{os.Getpid()})
+	for _, l := range found {
+		for _, inode := range l.Inodes() {
+			if shown[inode] != told[inode] || told[inode].inode == 0 {
+				t.Errorf("%v: /proc/net shows %+v, sock_diag tells %+v", l, shown[inode], told[inode])
+			}
+		}
+		l.Close()
+	}
+	if len(found) < 3 {
+		t.Errorf("%d listeners were found, want three or more", len(found))
 	}
 }

@@ -249,7 +249,9 @@ func (d *drainer) find(o orders) {
 	if err != nil {
 		d.say([]string{err.Error()})
 	}
-	d.findInner(false)
+	if !d.shutAt.IsZero() && o.look != forSettled { // else nobody of the tree can have been turned away who is needed
+		d.findInner(false)
+	}
 	if !changed {
 		return
 	}

@@ -57,6 +57,9 @@ func (v *view) neighbours(clients []sockdiag.Sample) ([]sockdiag.Sample, error) 
 	if err != nil {
 		return clients, err
 	}
+	if len(ports) == 0 {
+		return clients, nil
+	}
 	query := sockdiag.Query{Ports: ports, States: sockdiag.Of(sockdiag.Established), NoInfo: true}
 	ends, err := v.diag.List(query, nil)
 	return append(clients, ends...), err

@@ -66,11 +66,13 @@ type view struct {
 	inner    places                        // listeners that it is the client of itself; not among the others
 	unix     []string                      // its unix listeners, for people
 	unixHeld bool                          // it has unix sockets that lastout holds
+	holds    bool                          // and others
 	unseen   bool                          // something of it cannot be seen
 	told     map[sockdiag.ProblemKind]bool // what of that was said; by which processes it is seen changes
 	known    map[uint32]bool               // all listening sockets of the last look, of anybody
 	ours     map[uint32]bool               // those of the tree, as far as it was looked into
 	at       []quiesce.Place               // who of the tree has them
+	families map[string]bool               // of those, tcp4 and tcp6: a connection is of its listener's
 
 	refusal string // why it is not known of some connections who spoke last; they are taken for busy for a while
 
@@ -82,7 +84,7 @@ type view struct {
 
 func newView(ports []int) view {
 	v := view{where: newPlaces(), inner: newPlaces(), named: len(ports) > 0, holding: map[uint64]bool{}}
-	v.told, v.vanished = map[sockdiag.ProblemKind]bool{}, map[uint64]bool{}
+	v.told, v.vanished, v.families = map[sockdiag.ProblemKind]bool{}, map[uint64]bool{}, map[string]bool{}
 	for _, port := range ports {
 		v.where.whole[uint16(port)] = true
 	}
@@ -95,6 +97,7 @@ func (v *view) hold(holdings []*holding) {
 	for _, x := range holdings {
 		v.unixHeld = v.unixHeld || x.hides()
 		if at, ok := x.port(); ok && !v.named {
+			v.holds = true
 			v.where.add(at)
 		}
 	}
@@ -163,6 +166,7 @@ func (v *view) find(pids []int) []string {
 			continue
 		}
 		v.ours[l.Inode] = true
+		v.families[l.Network] = true
 		if !v.named && !v.inner.has(l.Addr) {
 			v.where.add(l.Addr)
 		}
@@ -203,6 +207,18 @@ func (v *view) light() light {
 	}
 }
 
+// network is the family of all connections of the tree, empty for both: the kernel walks through its whole table for each
+// family that is asked for. Where not everything of the tree is seen, or somebody else listens for it, both are.
+func (v *view) network() string {
+	if v.named || v.unseen || v.holds || len(v.families) != 1 {
+		return ""
+	}
+	for family := range v.families {
+		return family
+	}
+	return ""
+}
+
 // queued counts who waits in the accept queues of the given sockets, and young handshakes on all ports of the tree.
 func (v *view) queued(inodes map[uint32]bool) (int, error) {
 	if err := v.open(); err != nil {
@@ -213,7 +229,7 @@ func (v *view) queued(inodes map[uint32]bool) (int, error) {
 		return n, err
 	}
 	q := sockdiag.Query{
-		Ports: v.where.ports(), States: sockdiag.Of(sockdiag.Listening, sockdiag.SynRecv), NoInfo: true,
+		Network: v.network(), Ports: v.where.ports(), States: sockdiag.Of(sockdiag.Listening, sockdiag.SynRecv), NoInfo: true,
 	}
 	if v.buf, err = v.diag.List(q, v.buf); err != nil {
 		return n, err
@@ -318,7 +334,7 @@ func (v *view) heard(cookie uint64) {
 // each shows the connections of the tree that a query names beside its ports. It may begin anew; begin is called first
 // each time.
 func (v *view) each(q sockdiag.Query, begin func(), visit func(*sockdiag.Sample)) error {
-	q.Ports = v.where.ports()
+	q.Ports, q.Network = v.where.ports(), v.network()
 	return sockdiag.Repeat(func() error {
 		begin()
 		return v.diag.TCP(q, func(s *sockdiag.Sample) {
