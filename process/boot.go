@@ -20,6 +20,9 @@ type Booted struct {
 	// Signals brings the signals that are meant for the program, in the order they came in. It has room for all of
 	// them at once; the kernel itself merges equal ones.
 	Signals chan os.Signal
+
+	meant []os.Signal
+	held  bool // they wait in the kernel
 }
 
 // Boot is the program's first act. Until its handlers are in, a signal kills the program, or, where it is PID 1, is
@@ -32,7 +35,8 @@ type Booted struct {
 // It also keeps from our children what our own parent left behind: signals it ignored, and descriptors from 3 on.
 func Boot() *Booted {
 	b := &Booted{Signals: make(chan os.Signal, 128)}
-	signal.Notify(b.Signals, listened(os.Getpid() == 1, hasTerminal)...)
+	b.meant = listened(os.Getpid() == 1, hasTerminal)
+	signal.Notify(b.Signals, b.meant...)
 	// Go resets on exec only what it handles itself, so what we inherited as ignored is caught and thrown away. Without
 	// a handler for PIPE of its own, Go would end the program when a reader of our output goes away; XFSZ ends whoever
 	// lets his log file grow above a limit.

@@ -89,6 +89,7 @@ const (
 	KindStrays  Kind = "strays"  // descendants that belong to no living run: After, Signal
 	KindHealth  Kind = "health"  // a look at its health failed: Cause, Step (how many in a row); or none did any more
 	KindNote    Kind = "note"    // something worth saying: Cause
+	KindUpgrade Kind = "upgrade" // another build has taken over: Cause; said by the engine
 	KindOutlook Kind = "outlook" // what the drain of a gateway can do here: Cause
 	KindFinish  Kind = "finish"  // Outcome
 

@@ -45,7 +45,7 @@ var mayImport = map[string][]string{
 	},
 	"cmd/lastout": {
 		"lastout/ordering", "lastout/supervisor", "lastout/supervisor/config", "lastout/supervisor/engine",
-		"lastout/supervisor/journal", "lastout/supervisor/report", "lastout/supervisor/control", "lastout/process",
+		"lastout/supervisor/image", "lastout/supervisor/journal", "lastout/supervisor/report", "lastout/supervisor/control", "lastout/process",
 		"lastout/process/held",
 		"lastout/process/output", "lastout/process/recent", "lastout/process/signame", "lastout/process/systemd",
 		"lastout/cmd/lastout/demo", "lastout/cmd/lastout/help",

@@ -24,6 +24,7 @@ const (
 type program struct {
 	stdout, stderr *os.File
 	boot           *process.Booted // nil unless the verb is run
+	proof          *os.File        // not nil: it is only to be found out whether this build could take a tree over
 }
 
 // usageError is a call that cannot be understood.
@@ -75,8 +76,8 @@ func (p *program) app() *cli.App {
 		ExitErrHandler:  func(*cli.Context, error) {}, // main says it, and gives the code
 		Commands: []*cli.Command{
 			p.runCommand(), p.initCommand(), p.checkCommand(), p.planCommand(), p.graphCommand(), p.verifyCommand(), p.presetsCommand(),
-			p.statusCommand(), p.waitCommand(), p.logsCommand(), p.eventsCommand(), p.downCommand(), p.reportCommand(),
-			p.exportCommand(), p.namesCommand(),
+			p.statusCommand(), p.waitCommand(), p.logsCommand(), p.eventsCommand(), p.downCommand(), p.upgradeCommand(),
+			p.reportCommand(), p.exportCommand(), p.namesCommand(),
 			p.rehearseCommand(), p.demoCommand(), p.completionCommand(), p.versionCommand(), p.helpCommand(),
 		},
 		Action: unknownVerb,

@@ -72,6 +72,8 @@ func describe(r supervisor.Report) (zerolog.Level, string) {
 			return zerolog.WarnLevel, r.Instance + ": " + r.Cause
 		}
 		return zerolog.WarnLevel, r.Cause
+	case supervisor.KindUpgrade:
+		return zerolog.InfoLevel, r.Cause
 	case supervisor.KindOutlook:
 		return zerolog.InfoLevel, r.Instance + because(r)
 	case supervisor.KindOperation:

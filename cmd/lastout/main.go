@@ -28,6 +28,9 @@ func start(args []string) int {
 		switch args[1] {
 		case "run":
 			p.boot = process.Boot()
+		case proofVerb:
+			p.proof = os.NewFile(3, "proof")
+			args = append(args[:1:1], args[2:]...)
 		case "--version", "-v":
 			args = []string{args[0], "version"}
 		}

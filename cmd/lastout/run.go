@@ -63,8 +63,14 @@ func (p *program) run(c *cli.Context) error {
 	if err := noArguments(c); err != nil {
 		return err
 	}
+	if p.proof != nil {
+		return p.beProven(c)
+	}
 	if p.boot == nil { // the verb did not come first
 		p.boot = process.Boot()
+	}
+	if fd := os.Getenv(stateVariable); fd != "" {
+		return p.succeed(fd, func() (*config.Config, error) { return configured(c) })
 	}
 	cfg, err := configured(c)
 	if err != nil {
@@ -78,7 +84,7 @@ func (p *program) run(c *cli.Context) error {
 	}
 	stdout, stderr := output.Standard()
 	r := &runner{
-		program: p, config: cfg, again: func() (*config.Config, error) { return configured(c) }, reportFile: c.String("report"), stdout: stdout,
+		program: p, config: cfg, again: func() (*config.Config, error) { return configured(c) }, reportFile: c.String("report"), stdout: stdout, stderr: stderr,
 		log: newLogger(stderr, cfg.Log, onTerminal(p.stderr)),
 	}
 	if err := r.open(c); err != nil {
@@ -118,12 +124,15 @@ type runner struct {
 	spawner    *process.Spawner
 	host       *engine.Host
 	stdout     *output.Sink
+	stderr     *output.Sink // it may be the same one
 	log        *logger
 	journals   []*journalFile // the one that is asked for, and the one for `lastout report`
 	header     journal.Header
 	reportFile string
 	control    *controlPlane
 	manager    *herald // nil: no service manager started us
+	succession succession
+	hushed     chan hush
 
 	mu     sync.Mutex
 	ending []supervisor.Report // since the shutdown began
@@ -152,16 +161,22 @@ func (r *runner) open(c *cli.Context) (err error) {
 	if err != nil {
 		r.log.warn(err.Error())
 	}
-	r.host, err = engine.NewHost(engine.HostOptions{
-		Config: r.config, Spawner: r.spawner, NoCgroup: c.Bool("no-cgroup"),
-		Stdout: r.stdout, Color: onTerminal(r.program.stdout), Inherit: [2]*os.File{r.program.stdout, r.program.stderr},
-		Say: r.say, Given: given,
-	})
+	o := r.hostOptions()
+	o.NoCgroup, o.Given = c.Bool("no-cgroup"), given
+	r.host, err = engine.NewHost(o)
 	return err
 }
 
-// live runs the tree to its end, with its children spawned by this very thread, and ends the program. The end does not
-// come by way of this thread: where an exec hangs (a dead network file system), it never comes back.
+// hostOptions are those that a successor has too.
+func (r *runner) hostOptions() engine.HostOptions {
+	return engine.HostOptions{
+		Config: r.config, Spawner: r.spawner,
+		Stdout: r.stdout, Color: onTerminal(r.program.stdout), Inherit: [2]*os.File{r.program.stdout, r.program.stderr},
+		Say: r.say,
+	}
+}
+
+// live begins the tree and runs it to its end.
 func (r *runner) live() {
 	r.log.begin(r.config)
 	r.log.trees(r.host.Capabilities())
@@ -171,14 +186,24 @@ func (r *runner) live() {
 	for _, w := range r.config.Warnings {
 		r.log.warn(w.String())
 	}
+	r.serve(
+		r.beginJournals, // at the last moment, for their clock and the engine's begin at the same instant
+		func() int { return engine.Run(r.machine, r.host).Code },
+	)
+}
+
+// serve runs the tree to its end, with its children spawned by this very thread, and ends the program. The end does not
+// come by way of this thread: where an exec hangs (a dead network file system), it never comes back.
+func (r *runner) serve(first func(), run func() (code int)) {
+	r.hushed = make(chan hush)
 	r.control.serve()
 	go func() {
 		go r.manager.watch(r.host.Alive)
-		r.beginJournals() // at the last moment, for their clock and the engine's begin at the same instant
-		outcome := engine.Run(r.machine, r.host)
+		first()
+		code := run()
 		r.finish()
 		r.log.flush(lastWait)
-		os.Exit(outcome.Code)
+		os.Exit(code)
 	}()
 	go r.listen()
 	r.spawner.Serve(nil)

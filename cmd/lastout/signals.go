@@ -12,9 +12,15 @@ import (
 // listen turns signals into what they mean. Who sent one is not known here.
 func (r *runner) listen() {
 	pid1 := os.Getpid() == 1
-	for sig := range r.boot.Signals {
-		if s, ok := sig.(syscall.Signal); ok {
-			r.take(s, pid1)
+	for {
+		select {
+		case sig := <-r.boot.Signals:
+			if s, ok := sig.(syscall.Signal); ok {
+				r.take(s, pid1)
+			}
+		case h := <-r.hushed:
+			close(h.rests)
+			<-h.goOn
 		}
 	}
 }
@@ -29,6 +35,17 @@ func (r *runner) reload(cause string) {
 	}
 	for range r.host.Reload(cfg, cause).Answers() { // the log has them as reports
 	}
+}
+
+// hush is a rest of listen: what comes meanwhile waits in its channel.
+type hush struct{ rests, goOn chan struct{} }
+
+// hush has no signal be taken until goOn is called. Those that were taken are in the mailbox then.
+func (r *runner) hush() (goOn func()) {
+	h := hush{make(chan struct{}), make(chan struct{})}
+	r.hushed <- h
+	<-h.rests
+	return func() { close(h.goOn) }
 }
 
 // take acts on one signal. As PID 1 whatever has no other duty stops the tree, because images name many different

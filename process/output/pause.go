@@ -62,6 +62,9 @@ type KeptPipe struct {
 	Line     []byte // read, and not handed on: a line has no end yet
 	Midline  bool   // what was handed on last did not end a line
 	Matching bool   // the match was not found yet
+
+	Prefix     []byte
+	Timestamps bool
 }
 
 // Keep tells what a paused pipe is. It is false for one that is over.
@@ -71,15 +74,23 @@ func (p *Pipe) Keep() (KeptPipe, bool) {
 		return KeptPipe{}, false
 	default:
 	}
-	k := KeptPipe{Line: p.kept, Midline: p.layout.midline, Matching: p.match != nil}
+	k := KeptPipe{
+		Line: p.kept, Midline: p.layout.midline, Matching: p.match != nil,
+		Prefix: p.layout.prefix, Timestamps: p.layout.stamps,
+	}
 	if err := p.raw.Control(func(fd uintptr) { k.FD = int(fd) }); err != nil {
 		return KeptPipe{}, false
 	}
 	return k, true
 }
 
-// RestorePipe goes on with a pipe that was kept, by the same options. It owns the descriptor.
+// To is the sink of a pipe; nil: none.
+func (p *Pipe) To() *Sink { return p.to }
+
+// RestorePipe goes on with a pipe that was kept. Prefix and stamps are as they were; all else is in the options. It owns
+// the descriptor.
 func RestorePipe(o PipeOptions, k KeptPipe) (*Pipe, error) {
+	o.Prefix, o.Timestamps = k.Prefix, k.Timestamps
 	p, err := pipeOf(o, os.NewFile(uintptr(k.FD), "|output"))
 	if err != nil {
 		return nil, err

@@ -76,10 +76,10 @@ func (h *Hub) wake() {
 
 // Log is the last of what one speaker said. It is safe for concurrent use.
 type Log struct {
-	hub   *Hub
+	hub   *Hub `image:"-"` // see Rejoin
 	bound int
 
-	mu         sync.Mutex
+	mu         sync.Mutex `image:"-"`
 	ring       []byte
 	base       uint64 // the position that stands at the begin of the ring
 	start, end uint64 // of what is kept: positions, which only rise
@@ -213,9 +213,9 @@ func (l *Log) Read(from Position) (pieces []Piece, next Position, gap bool) {
 
 // Shelf holds the logs of several speakers, by name. The zero value is not useful; NewShelf makes one.
 type Shelf struct {
-	Hub     Hub // of all its logs
+	Hub     Hub `image:"-"` // of all its logs
 	bound   int
-	mu      sync.Mutex
+	mu      sync.Mutex `image:"-"`
 	logs    map[string]*Log
 	version atomic.Uint64
 }
@@ -241,6 +241,16 @@ func (s *Shelf) Logs() map[string]*Log {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return maps.Clone(s.logs)
+}
+
+// Rejoin gives a log that was kept for a successor its hub.
+func (l *Log) Rejoin(hub *Hub) { l.hub = hub }
+
+// Rejoin does that for a shelf.
+func (s *Shelf) Rejoin() {
+	for _, l := range s.logs {
+		l.Rejoin(&s.Hub)
+	}
 }
 
 // Version changes when a speaker is added.

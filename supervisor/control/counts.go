@@ -10,7 +10,7 @@ import (
 
 // counts is what the metrics know beside the snapshot: what has happened so far, counted from the reports.
 type counts struct {
-	mu    sync.Mutex
+	mu    sync.Mutex `image:"-"`
 	exits map[exitKey]uint64
 	kills map[string]uint64 // by process
 	lost  map[string]uint64

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net"
 	"net/http"
 	"os"
@@ -27,6 +28,7 @@ type fake struct {
 	shutdown *report.Shutdown
 	asked    []supervisor.Operation
 	answers  []supervisor.Report // to each operation
+	upgrades []string
 	shelf    *recent.Shelf
 }
 
@@ -126,6 +128,25 @@ func (f *fake) Hurry(cause string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.hurried = append(f.hurried, cause)
+}
+
+func (f *fake) Upgrade(r UpgradeRequest, cause string) (Upgrading, func(), error) {
+	if r.Binary == "/bin/none" {
+		return Upgrading{}, nil, errors.New("cannot upgrade: there is none")
+	}
+	begin := func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.upgrades = append(f.upgrades, cause)
+	}
+	if r.DryRun {
+		begin = nil
+	}
+	return Upgrading{Number: 1, Binary: r.Binary, From: "v1", To: "v2"}, begin, nil
+}
+
+func (f *fake) Upgraded(_ context.Context, number int) (Upgraded, bool) {
+	return Upgraded{Number: 1, From: "v1", To: "v2", Failed: "x", Kept: 3, Away: 0.01}, number == 1
 }
 
 // served is a server on a real socket.

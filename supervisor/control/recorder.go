@@ -11,7 +11,7 @@ import (
 
 // Recorder keeps the last reports and counts all of them. It is what the server knows beside the snapshot.
 type Recorder struct {
-	hub    recent.Hub
+	hub    recent.Hub `image:"-"`
 	log    *recent.Log
 	counts counts
 }
@@ -30,6 +30,9 @@ func NewRecorder(instances int) *Recorder {
 	r.log = recent.NewLog(&r.hub, min(keptEvents+instances*keptEach, keptAtMost))
 	return r
 }
+
+// Rejoin makes a recorder that was kept for a successor ready to go on.
+func (r *Recorder) Rejoin() { r.log.Rejoin(&r.hub) }
 
 // Report takes a report. It is called on the loop, in order, and does not wait.
 func (r *Recorder) Report(report supervisor.Report) {

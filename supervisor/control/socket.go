@@ -89,6 +89,54 @@ func OpenSocket(o SocketOptions) (*Socket, error) {
 	return s, nil
 }
 
+// KeptSocket is a control socket for a successor in this process.
+type KeptSocket struct {
+	Path     string
+	Listener int // descriptors
+	Name     int
+}
+
+// Keep tells what there is of the socket.
+func (s *Socket) Keep() KeptSocket {
+	return KeptSocket{Path: s.Path, Listener: KeepListener(s.UnixListener), Name: s.held}
+}
+
+// RestoreSocket goes on with a kept one. It owns the descriptors.
+func RestoreSocket(k KeptSocket) (*Socket, error) {
+	l, err := RestoreListener(k.Listener)
+	if err != nil {
+		return nil, err
+	}
+	socket, ok := l.(*net.UnixListener)
+	if !ok {
+		l.Close()
+		return nil, fmt.Errorf("cannot take the control socket over: it is a %T", l)
+	}
+	s := &Socket{UnixListener: socket, Path: k.Path, held: k.Name}
+	s.SetUnlinkOnClose(false)
+	return s, nil
+}
+
+// KeepListener is the descriptor of a listener; -1: it has none.
+func KeepListener(l syscall.Conn) (fd int) {
+	fd = -1
+	if raw, err := l.SyscallConn(); err == nil {
+		_ = raw.Control(func(at uintptr) { fd = int(at) })
+	}
+	return fd
+}
+
+// RestoreListener makes a listener of its descriptor, which it owns.
+func RestoreListener(fd int) (net.Listener, error) {
+	f := os.NewFile(uintptr(fd), "listener")
+	defer f.Close()
+	l, err := net.FileListener(f)
+	if err != nil {
+		return nil, fmt.Errorf("cannot take a listener over: %w", err)
+	}
+	return l, nil
+}
+
 func makeFolder(dir string, o SocketOptions) error {
 	if o.Written {
 		if err := os.MkdirAll(dir, 0o700); err != nil {

@@ -1,6 +1,8 @@
 package control
 
 import (
+	"context"
+
 	"lastout/process/recent"
 	"lastout/supervisor"
 	"lastout/supervisor/report"
@@ -39,6 +41,13 @@ type System interface {
 	// Stop asks for an ordered shutdown, Hurry for one that is urgent from the begin. Cause is for people.
 	Stop(cause string)
 	Hurry(cause string)
+
+	// Upgrade proves another binary and, unless it is a trial, returns what puts it in the place of the running one. That is
+	// refused while something goes on that cannot be handed over.
+	Upgrade(r UpgradeRequest, cause string) (Upgrading, func(), error)
+
+	// Upgraded is what became of an upgrade, once that is known; false where there was no such upgrade.
+	Upgraded(ctx context.Context, number int) (Upgraded, bool)
 }
 
 // Sink is a place where output goes.

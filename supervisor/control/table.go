@@ -66,6 +66,17 @@ func routes() []*route {
 		operationRoute("/v1/drain", "Have gateways turn work away and finish what is in hand, or let work in again", DrainRequest{}, operation(draining)),
 		operationRoute("/v1/signal", "Send a signal to main processes", SignalRequest{}, operation(signalling)),
 		{
+			method: http.MethodPost, path: "/v1/upgrade", right: Operate,
+			summary: "Put another binary in the place of the running one; this connection ends with it",
+			body:    UpgradeRequest{}, answer: Upgrading{}, status: http.StatusAccepted,
+			problems: []int{http.StatusConflict}, serve: (*Server).upgrade,
+		},
+		{
+			method: http.MethodGet, path: "/v1/upgrade", right: Look, summary: "What became of an upgrade, once that is known",
+			query:  []parameter{{name: "number", kind: "integer", doc: "of the upgrade"}},
+			answer: Upgraded{}, problems: []int{http.StatusNotFound}, serve: (*Server).upgraded,
+		},
+		{
 			method: http.MethodGet, path: "/v1/openapi.json", right: Look, summary: "This description",
 			answer: map[string]any{}, serve: (*Server).openAPI,
 		},

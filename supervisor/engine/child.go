@@ -22,15 +22,17 @@ type child struct {
 	command config.Command
 	hook    bool
 	part    part
+	order   supervisor.Action  // that it was started for; nil: the look of a probe
 	prepare func(*child) error // on the spawner's thread: opens what the child is handed
 
 	// Set by prepare, and not touched again before the loop has heard that the child started or failed.
 	env    []string
-	ownPID []string       // variables that tell it its own pid
-	files  []*os.File     // its descriptors, from 0 on
-	ours   []*os.File     // of these, those to be closed here as soon as it has them
-	pipes  []*output.Pipe // to be finished when its tree is gone
-	closer []func()       // to be called then
+	ownPID []string        // variables that tell it its own pid
+	files  []*os.File      // its descriptors, from 0 on
+	ours   []*os.File      // of these, those to be closed here as soon as it has them
+	pipes  []*output.Pipe  // to be finished when its tree is gone
+	notify *process.Notify // its NOTIFY_SOCKET; nil: none. Closed then
+	ready  *os.File        // by which it says that it is ready; nil: it does not. Closed then
 
 	stage atomic.Int32
 
@@ -125,10 +127,13 @@ func (h *Host) failed(c *child, err error) supervisor.Event {
 func (h *Host) release(c *child) {
 	delete(h.children, c.tag)
 	h.outputs.finish(c.pipes)
-	for _, f := range c.closer {
-		f()
+	if c.notify != nil {
+		c.notify.Close()
 	}
-	c.pipes, c.closer = nil, nil
+	if c.ready != nil {
+		c.ready.Close()
+	}
+	c.pipes, c.notify, c.ready = nil, nil, nil
 }
 
 // notify takes the reaper's events to the loop.

@@ -37,7 +37,7 @@ func (h *Host) drainCommand(a supervisor.DrainCommand) {
 	if c := h.runs[a.Run]; c != nil {
 		told.PID = c.pid
 	}
-	h.startHook(a.Hook, a.Inst.Proc, inst.Name+" drain", *inst.Drain.Command, hookEnv("drain", told))
+	h.startHook(a, a.Hook, a.Inst.Proc, inst.Name+" drain", *inst.Drain.Command, hookEnv("drain", told))
 }
 
 // watch begins to look whether a run has finished what it has in hand. A probe of the configuration decides by itself;

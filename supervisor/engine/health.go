@@ -17,16 +17,28 @@ func (h *Host) checkHealth(a supervisor.CheckHealth) {
 		return
 	}
 	l := c.part.(*life)
-	inst := h.settingsOf(a.Run, a.Inst).inst
+	l.checking = true
+	if !h.frozen {
+		h.beginHealth(l)
+	}
+}
+
+func (h *Host) beginHealth(l *life) {
+	inst := l.set.inst
 	health := inst.Health
 	grace := max(0, health.Grace-time.Since(l.began))
 	ctx, stop := context.WithCancel(h.alive)
 	l.stopHealth = stop
 	if health.Watchdog > 0 {
-		go h.watchdog(ctx, l, max(grace, health.Watchdog), health.Watchdog)
+		h.probers.Go(func() { h.watchdog(ctx, l, max(grace, health.Watchdog), health.Watchdog) })
 		return
 	}
-	go h.checkOn(ctx, l, grace, health, h.healthLook(l, inst.Name, health))
+	check := func() { h.checkOn(ctx, l, grace, health, h.healthLook(l, inst.Name, health)) }
+	if health.Exec != nil {
+		go check() // it waits for its child, and that for the loop
+		return
+	}
+	h.probers.Go(check)
 }
 
 func (h *Host) healthLook(l *life, name string, health config.Health) look {
@@ -44,7 +56,7 @@ func (h *Host) healthLook(l *life, name string, health config.Health) look {
 func (h *Host) checkOn(ctx context.Context, l *life, grace time.Duration, health config.Health, look look) {
 	timer := time.NewTimer(grace)
 	defer timer.Stop()
-	for sick := false; ; {
+	for {
 		select {
 		case <-ctx.Done():
 			return
@@ -61,10 +73,9 @@ func (h *Host) checkOn(ctx context.Context, l *life, grace time.Duration, health
 		case ctx.Err() != nil:
 			return
 		case err != nil:
-			sick = true
+			l.sick.Store(true)
 			h.box.Put(supervisor.HealthFailed{Inst: l.inst, Run: l.run, Why: err.Error()})
-		case sick:
-			sick = false
+		case l.sick.Swap(false):
 			h.box.Put(supervisor.HealthWorks{Inst: l.inst, Run: l.run})
 		}
 	}
@@ -119,6 +130,7 @@ func (h *Host) stopHealth(a supervisor.StopHealth) {
 		return
 	}
 	l := c.part.(*life)
+	l.checking = false
 	if l.stopHealth != nil {
 		l.stopHealth()
 	}

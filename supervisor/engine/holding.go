@@ -67,14 +67,18 @@ func openHolding(s *config.Socket, index int, a held.Address, given *held.Given)
 		return nil, err
 	}
 	x := &holding{Socket: socket, name: s.Name, index: index, given: given}
-	if a.Network == held.UDP {
-		return x, nil
+	return x, x.makeDoor()
+}
+
+// makeDoor makes that by which new connections are turned away. Where it cannot be had, the socket is closed.
+func (x *holding) makeDoor() (err error) {
+	if x.Address.Network == held.UDP {
+		return nil
 	}
-	if x.door, err = quiesce.Own(int(socket.File.Fd())); err != nil {
+	if x.door, err = quiesce.Own(int(x.File.Fd())); err != nil {
 		x.Close()
-		return nil, err
 	}
-	return x, nil
+	return err
 }
 
 // wanted is one address of a configured socket.

@@ -58,7 +58,7 @@ func (h *Host) runHook(a supervisor.RunHook) {
 		configured := inst.Hooks[a.Kind]
 		name, command, id = inst.Name+" "+name, &configured, a.Inst.Proc
 	}
-	h.startHook(a.Hook, id, name, *command, hookEnv(string(a.Kind), a.Told))
+	h.startHook(a, a.Hook, id, name, *command, hookEnv(string(a.Kind), a.Told))
 }
 
 // stopCommand starts the command of a stop step.
@@ -69,11 +69,11 @@ func (h *Host) stopCommand(a supervisor.StopCommand) {
 	if c := h.runs[a.Run]; c != nil {
 		told.PID = c.pid
 	}
-	h.startHook(a.Hook, a.Inst.Proc, inst.Name+" stop", inst.Stop[a.Step-1], hookEnv("stop", told))
+	h.startHook(a, a.Hook, a.Inst.Proc, inst.Name+" stop", inst.Stop[a.Step-1], hookEnv("stop", told))
 }
 
-func (h *Host) startHook(run supervisor.Run, id ordering.ID, name string, command config.Command, told []string) {
-	c := &child{name: name, command: command, hook: true, part: &hook{host: h, run: run}}
+func (h *Host) startHook(order supervisor.Action, run supervisor.Run, id ordering.ID, name string, command config.Command, told []string) {
+	c := &child{name: name, command: command, hook: true, part: &hook{host: h, run: run}, order: order}
 	c.prepare = func(c *child) error {
 		c.env = withEnv(c.env, told...)
 		return h.outputs.openHook(c, id)

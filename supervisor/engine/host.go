@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"sync"
 	"time"
 
 	"lastout/process"
@@ -56,7 +55,9 @@ type Host struct {
 	coming   map[supervisor.Op]*config.Config // of reloads under way
 	holdings []*holding
 	unwanted []string        // what of the service manager's sockets nobody takes
-	drainers sync.WaitGroup  // their goroutines
+	drainers workers         // their goroutines
+	probers  workers         // those that look whether a run is ready, without the help of a child
+	frozen   bool            // looks are not begun now
 	where    places          // where runs that drained, and are gone, had listened
 	noted    map[string]bool // what was said once and for all
 }
@@ -68,13 +69,7 @@ func NewHost(o HostOptions) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{
-		config: o.Config, spawner: o.Spawner, outputs: outputs, say: o.Say, box: NewMailbox(),
-		children: map[uint64]*child{}, runs: map[supervisor.Run]*child{},
-		where: newPlaces(), noted: map[string]bool{}, tickets: tickets{open: map[supervisor.Op]*Ticket{}},
-		coming: map[supervisor.Op]*config.Config{},
-	}
-	h.box.atEnd = h.tickets.end
+	h := newHost(o, outputs)
 	if h.holdings, err = openHoldings(o.Config, o.Given); err != nil {
 		outputs.close()
 		return nil, err
@@ -88,9 +83,20 @@ func NewHost(o HostOptions) (*Host, error) {
 		return nil, fmt.Errorf("cannot watch over children: %w", err)
 	}
 	h.dropGiven(o.Given)
-	h.alive, h.finish = context.WithCancel(context.Background())
 	outputs.onError(func(err error) { h.onLoop(func() { h.note(err.Error()) }) })
 	return h, nil
+}
+
+func newHost(o HostOptions, outputs *outputs) *Host {
+	h := &Host{
+		config: o.Config, spawner: o.Spawner, outputs: outputs, say: o.Say, box: NewMailbox(),
+		children: map[uint64]*child{}, runs: map[supervisor.Run]*child{},
+		where: newPlaces(), noted: map[string]bool{}, tickets: tickets{open: map[supervisor.Op]*Ticket{}},
+		coming: map[supervisor.Op]*config.Config{},
+	}
+	h.box.atEnd = h.tickets.end
+	h.alive, h.finish = context.WithCancel(context.Background())
+	return h
 }
 
 // Close gives back what the reaper holds, its control groups above all, and sockets that are held still. Call it after
@@ -274,6 +280,15 @@ func (h *Host) report(r supervisor.Report) {
 		h.lastWords()
 	}
 	h.say(r)
+}
+
+// Upgraded says that this build has taken over, and how that went. Any goroutine may call it.
+func (h *Host) Upgraded(text string) {
+	h.box.Call(func(now supervisor.Instant, _ *supervisor.Machine) supervisor.Event {
+		h.at = now
+		h.say(supervisor.Report{At: now, Kind: supervisor.KindUpgrade, Cause: text})
+		return nil
+	})
 }
 
 // note says something the machine does not know of.

@@ -12,24 +12,30 @@ import (
 
 	"lastout/process"
 	"lastout/supervisor"
+	"lastout/supervisor/config"
 )
 
 // life is the part of a run.
 type life struct {
-	host  *Host
-	inst  supervisor.Inst
-	run   supervisor.Run
-	set   settings
-	probe prober // set by prepare
-	stop  context.CancelFunc
-	seen  atomic.Pointer[error] // what the probe saw last
-	look  *child                // of an exec probe, while it is under way
+	host    *Host
+	inst    supervisor.Inst
+	run     supervisor.Run
+	set     settings
+	probe   prober        // set by prepare
+	asks    bool          // the probe is a program
+	found   chan struct{} // closed when something else found out that it is ready; nil: nothing else looks
+	stop    context.CancelFunc
+	probing bool                  // it is looked whether it is ready
+	seen    atomic.Pointer[error] // what the probe saw last
+	look    *child                // of an exec probe, while it is under way
 
 	began      time.Time     // when it was to be started
 	notified   func()        // hears of READY=1; nil: nobody waits for it
 	barks      chan struct{} // word of its watchdog: that it is alive
 	howls      chan struct{} // or that it has failed
 	stopHealth context.CancelFunc
+	checking   bool        // it is looked whether it is well
+	sick       atomic.Bool // the last such look failed
 
 	drainer *drainer // once it was drained
 }
@@ -81,7 +87,7 @@ func exitOf(status syscall.WaitStatus) supervisor.Exit {
 func (h *Host) spawnRun(a supervisor.Spawn) {
 	set := h.lookup(a.Inst)
 	l := &life{host: h, inst: a.Inst, run: a.Run, set: set, began: time.Now()}
-	c := &child{name: set.inst.Name, command: set.inst.Command, part: l}
+	c := &child{name: set.inst.Name, command: set.inst.Command, part: l, order: a}
 	c.prepare = func(c *child) error { return h.prepareRun(c, l, set) }
 	h.runs[a.Run] = c
 	h.start(c)
@@ -92,18 +98,12 @@ func (h *Host) prepareRun(c *child, l *life, set settings) error {
 	proc, inst := set.proc, set.inst
 	var m *match
 	switch p := inst.Probe; {
-	case p.Exec != nil:
-		l.probe = poll(p.Interval, execLook, h.execLook(l, inst.Name+" ready", *p.Exec))
 	case p.Notify:
-		ready := make(chan struct{})
-		l.notified = sync.OnceFunc(func() { close(ready) })
-		l.probe = channelProber(ready, "it did not send READY=1")
+		l.notified = l.awaitFound(unsentReady)
 	case p.Log != nil:
-		found := make(chan struct{})
-		m = &match{p.Log, sync.OnceFunc(func() { close(found) })}
-		l.probe = channelProber(found, "no line of its output matched")
+		m = &match{p.Log, l.awaitFound("no line of its output matched")}
 	default:
-		l.probe = netProber(p)
+		h.lookFrom(l, inst)
 	}
 	if inst.Probe.Notify || inst.Health.Watchdog > 0 {
 		if err := h.listenNotify(c, l, inst.Health.Watchdog); err != nil {
@@ -135,8 +135,27 @@ func (h *Host) listenNotify(c *child, l *life, watchdog time.Duration) error {
 	if watchdog > 0 {
 		c.env = withEnv(c.env, "WATCHDOG_USEC="+strconv.FormatInt(watchdog.Microseconds(), 10))
 	}
-	c.closer = append(c.closer, func() { socket.Close() })
+	c.notify = socket
 	return nil
+}
+
+// unsentReady is what there is to say of a run that has not told that it is ready.
+const unsentReady = "it did not send READY=1"
+
+// awaitFound has the life be ready once what it returns is called. Unseen is what there is to say before.
+func (l *life) awaitFound(unseen string) (found func()) {
+	ch := make(chan struct{})
+	l.found, l.probe = ch, channelProber(ch, unseen)
+	return sync.OnceFunc(func() { close(ch) })
+}
+
+// lookFrom looks from outside, where the configuration has such a probe.
+func (h *Host) lookFrom(l *life, inst *config.Instance) {
+	if p := inst.Probe; p.Exec != nil {
+		l.asks, l.probe = true, poll(p.Interval, execLook, h.execLook(l, inst.Name+" ready", *p.Exec))
+	} else {
+		l.probe = netProber(p)
+	}
 }
 
 // listenFD hands down a pipe as descriptor fd; a newline on it says that the program is ready.
@@ -150,7 +169,7 @@ func listenFD(c *child, l *life, fd int) error {
 	}
 	c.files[fd] = w
 	c.ours = append(c.ours, w)
-	c.closer = append(c.closer, func() { r.Close() })
+	c.ready = r
 	l.probe = lineProber(r)
 	return nil
 }

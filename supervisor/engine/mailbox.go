@@ -2,11 +2,12 @@ package engine
 
 import (
 	"sync"
+	"time"
 
 	"lastout/supervisor"
 )
 
-// Mailbox carries what happens to the loop. Put never blocks and nothing is lost, so the reaper can call it: events
+// Mailbox carries what happens to the loop. Put does not block, but while the tree is held, and nothing is lost, so the reaper can call it: events
 // stick in a queue. The queue is bounded by what puts into it: a run has at most four events, a hook one, and the
 // machine begins no further life of an instance before it saw the end of the last.
 type Mailbox struct {
@@ -18,6 +19,11 @@ type Mailbox struct {
 	mu    sync.Mutex
 	queue []message
 	done  bool
+	held  sync.Cond // not held any more
+	hold  bool      // who puts something waits
+
+	behind int       // of the loop: how many of those it took are not seen yet
+	began  time.Time // of the loop: its instant 0
 }
 
 // message is an event, or a call to make on the loop.
@@ -32,7 +38,9 @@ type Call func(now supervisor.Instant, m *supervisor.Machine) supervisor.Event
 
 // NewMailbox makes an empty one.
 func NewMailbox() *Mailbox {
-	return &Mailbox{wake: make(chan struct{}, 1), over: make(chan struct{})}
+	b := &Mailbox{wake: make(chan struct{}, 1), over: make(chan struct{})}
+	b.held.L = &b.mu
+	return b
 }
 
 // Put hands an event to the loop. After the loop has ended it does nothing.
@@ -47,6 +55,9 @@ func (b *Mailbox) Over() <-chan struct{} { return b.over }
 
 func (b *Mailbox) put(m message) {
 	b.mu.Lock()
+	for b.hold {
+		b.held.Wait()
+	}
 	if !b.done {
 		b.queue = append(b.queue, m)
 	}
@@ -64,6 +75,22 @@ func (b *Mailbox) take() []message {
 	queue := b.queue
 	b.queue = nil
 	return queue
+}
+
+// holdEmpty has whoever puts something wait until goOn, if there is nothing that the loop, which calls it, has not seen.
+// Who put something before that can count on it, whatever becomes of this process; who waits cannot.
+func (b *Mailbox) holdEmpty() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.hold = b.behind == 0 && len(b.queue) == 0
+	return b.hold
+}
+
+func (b *Mailbox) goOn() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.hold = false
+	b.held.Broadcast()
 }
 
 // close ends it: the loop is over.

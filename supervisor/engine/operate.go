@@ -41,6 +41,13 @@ func (t *tickets) issue() *Ticket {
 	return ticket
 }
 
+// issued is the last number that was given out.
+func (t *tickets) issued() supervisor.Op {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.last
+}
+
 // answer hands a report to whoever waits for its operation.
 func (t *tickets) answer(r supervisor.Report) {
 	t.mu.Lock()

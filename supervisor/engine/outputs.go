@@ -50,32 +50,40 @@ type outputs struct {
 	byPath map[string]*logFile
 	failed func(error) // told what goes wrong in writing
 
-	tails sync.WaitGroup // pipes being finished
+	tails workers // pipes being finished
 }
 
 // logFile is a file that one or several instances write to.
 type logFile struct {
 	*output.Sink
-	path   string
-	first  string // the instance for which it was opened
-	shared bool
+	options output.FileOptions
+	first   string // the instance for which it was opened
+	shared  bool
 }
 
 // nobody is the process of a hook that belongs to the whole tree.
 const nobody ordering.ID = -1
 
-// newOutputs opens the log files, each once.
-func newOutputs(o HostOptions) (*outputs, error) {
+// newOutputsOf makes them without the log files.
+func newOutputsOf(o HostOptions) *outputs {
 	all := &outputs{stdout: o.Stdout, inherit: o.Inherit, color: o.Color, byPath: map[string]*logFile{}}
 	instances := 0
 	for _, p := range o.Config.Processes {
 		instances += len(p.Instances)
+		for n := range p.Instances {
+			all.width = max(all.width, len(p.Instances[n].Name))
+		}
 	}
 	all.shelf = recent.NewShelf(min(max(keptOutput/max(instances, 1), keptLeast), keptMost))
+	return all
+}
+
+// newOutputs opens the log files, each once.
+func newOutputs(o HostOptions) (*outputs, error) {
+	all := newOutputsOf(o)
 	for id := range o.Config.Processes {
 		p := &o.Config.Processes[id]
 		for n := range p.Instances {
-			all.width = max(all.width, len(p.Instances[n].Name))
 			if err := all.add(p, &p.Instances[n]); err != nil {
 				all.close()
 				return nil, err
@@ -96,16 +104,15 @@ func (o *outputs) add(p *config.Process, inst *config.Instance) error {
 		f.shared = f.shared || f.first != inst.Name
 		return nil
 	}
-	sink, err := output.OpenFile(output.FileOptions{
-		Path: inst.LogFile, MaxSize: p.Log.MaxSize, MaxFiles: p.Log.MaxFiles,
-	})
+	options := output.FileOptions{Path: inst.LogFile, MaxSize: p.Log.MaxSize, MaxFiles: p.Log.MaxFiles}
+	sink, err := output.OpenFile(options)
 	if err != nil {
 		return fmt.Errorf("process %q: %w", p.Name, err)
 	}
 	if o.failed != nil {
 		sink.OnError(o.failed)
 	}
-	f := &logFile{Sink: sink, path: inst.LogFile, first: inst.Name}
+	f := &logFile{Sink: sink, options: options, first: inst.Name}
 	o.files = append(o.files, f)
 	o.byPath[inst.LogFile] = f
 	return nil
@@ -243,6 +250,22 @@ func (o *outputs) onError(f func(error)) {
 	}
 }
 
+// pause has all sinks write nothing and hold nobody back, until resume.
+func (o *outputs) pause() error {
+	for s, name := range o.sinks() {
+		if !s.Pause(restBound) {
+			return fmt.Errorf("%s does not take what is written to it", name)
+		}
+	}
+	return nil
+}
+
+func (o *outputs) resume() {
+	for s := range o.sinks() {
+		s.Resume()
+	}
+}
+
 // close closes the log files. Our stdout is the caller's.
 func (o *outputs) close() {
 	for s := range o.sinks() {
@@ -257,7 +280,7 @@ func (o *outputs) close() {
 func (o *outputs) settle(bound time.Duration) []string {
 	end := time.Now().Add(bound)
 	var said []string
-	if !o.awaitTails(bound) {
+	if !o.tails.WaitFor(bound) {
 		said = append(said, "the output of processes that are gone was not all taken: it was blocked")
 	}
 	for s, name := range o.sinks() {
@@ -275,23 +298,6 @@ func (o *outputs) settle(bound time.Duration) []string {
 	return said
 }
 
-// awaitTails waits, for bound at most, until all pipes that are being finished are.
-func (o *outputs) awaitTails(bound time.Duration) bool {
-	done := make(chan struct{})
-	go func() {
-		o.tails.Wait()
-		close(done)
-	}()
-	timer := time.NewTimer(bound)
-	defer timer.Stop()
-	select {
-	case <-done:
-		return true
-	case <-timer.C:
-		return false
-	}
-}
-
 // sinks are our stdout and the log files, each with its name for people.
 func (o *outputs) sinks() iter.Seq2[*output.Sink, string] {
 	return func(yield func(*output.Sink, string) bool) {
@@ -302,7 +308,7 @@ func (o *outputs) sinks() iter.Seq2[*output.Sink, string] {
 		files := slices.Clone(o.files)
 		o.mu.Unlock()
 		for _, f := range files {
-			if !yield(f.Sink, f.path) {
+			if !yield(f.Sink, f.options.Path) {
 				return
 			}
 		}

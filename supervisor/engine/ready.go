@@ -20,13 +20,29 @@ func (h *Host) probe(a supervisor.Probe) {
 	if l.probe == nil {
 		return
 	}
+	l.probing = true
+	if !h.frozen {
+		h.beginLook(l)
+	}
+}
+
+func (h *Host) beginLook(l *life) {
 	ctx, stop := context.WithCancel(h.alive)
 	l.stop = stop
-	go func(probe prober) {
+	probe := l.probe
+	look := func() {
 		if probe(ctx, func(err error) { l.seen.Store(&err) }) {
-			h.box.Put(supervisor.BecameReady(a))
+			h.box.Call(func(supervisor.Instant, *supervisor.Machine) supervisor.Event {
+				l.probing = false
+				return supervisor.BecameReady{Inst: l.inst, Run: l.run}
+			})
 		}
-	}(l.probe)
+	}
+	if l.asks {
+		go look() // it waits for its child, and that for the loop
+		return
+	}
+	h.probers.Go(look)
 }
 
 // stopProbe ends that. Where the run lives on and no shutdown began, the time for it is over, and what was seen last
@@ -37,6 +53,7 @@ func (h *Host) stopProbe(a supervisor.StopProbe) {
 		return
 	}
 	l := c.part.(*life)
+	l.probing = false
 	if l.stop == nil {
 		return
 	}
@@ -112,7 +129,9 @@ func (k *asker) exited(status syscall.WaitStatus, left int) supervisor.Event {
 func (k *asker) gone() supervisor.Event { return nil }
 
 func (k *asker) over(err error) supervisor.Event {
-	k.life.look = nil
+	if k.life.look == k.child {
+		k.life.look = nil
+	}
 	k.ended <- err
 	return nil
 }

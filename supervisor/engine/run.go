@@ -18,17 +18,34 @@ type System interface {
 // machine decides, and keeps the one timer there is, set to the machine's earliest deadline. Where there is no deadline
 // there is no timer, and nothing wakes it but an event.
 func Run(m *supervisor.Machine, sys System) supervisor.Outcome {
-	l := loop{machine: m, sys: sys, began: time.Now(), timer: time.NewTimer(time.Hour)}
+	l := newLoop(m, sys, time.Now())
+	l.step(l.now(), supervisor.Begin{})
+	return l.run()
+}
+
+// Continue is Run for a tree that began at that time, in another program: the machine goes on where it stood then.
+func Continue(m *supervisor.Machine, sys System, began time.Time) supervisor.Outcome {
+	return newLoop(m, sys, began).run()
+}
+
+func newLoop(m *supervisor.Machine, sys System, began time.Time) *loop {
+	l := &loop{machine: m, sys: sys, began: began, timer: time.NewTimer(time.Hour)}
 	l.timer.Stop()
+	sys.Events().began = began
+	return l
+}
+
+func (l *loop) run() supervisor.Outcome {
+	m, sys := l.machine, l.sys
 	defer l.timer.Stop()
 	defer sys.Events().close()
-
-	l.step(l.now(), supervisor.Begin{})
 	for {
 		// Whatever was put before this look at the clock is in the batch taken after it. So an event that is already
 		// there is always seen before a deadline of the same moment: who has left is not killed for being late.
 		now := l.now()
-		for _, msg := range sys.Events().take() {
+		batch := sys.Events().take()
+		for n, msg := range batch {
+			sys.Events().behind = len(batch) - n - 1
 			l.receive(msg)
 			if out, over := m.Outcome(); over {
 				return out

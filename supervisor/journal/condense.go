@@ -83,7 +83,7 @@ func (m *memory) add(i int, r supervisor.Report) {
 	case supervisor.KindHook, supervisor.KindRetry, supervisor.KindFree, supervisor.KindWaiting, supervisor.KindPhase,
 		supervisor.KindLevel, supervisor.KindStrays, supervisor.KindNote, supervisor.KindFinish, supervisor.KindQuiesce,
 		supervisor.KindInvite, supervisor.KindCut, supervisor.KindUnanswered, supervisor.KindOutlook,
-		supervisor.KindOperation, supervisor.KindDepart, supervisor.KindReload:
+		supervisor.KindOperation, supervisor.KindDepart, supervisor.KindReload, supervisor.KindUpgrade:
 		return
 	}
 	if _, known := m.kept[key]; !known {

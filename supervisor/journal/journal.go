@@ -62,6 +62,9 @@ func NewWriter(w io.Writer, h Header) (*Writer, error) {
 	return jw, nil
 }
 
+// Continue goes on with a journal whose header stands already.
+func Continue(w io.Writer) *Writer { return &Writer{w: w} }
+
 // Report adds a line. After the first failure it writes nothing more and returns that failure again: a journal with a
 // hole in it would be worse than one that ends early.
 func (w *Writer) Report(r supervisor.Report) error { return w.line(r) }

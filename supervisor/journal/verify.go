@@ -114,7 +114,7 @@ func (v *verifier) report(r supervisor.Report) {
 	case supervisor.KindOperation:
 		v.header.Bound = max(v.header.Bound, r.Bound) // it may have made the tree larger
 	case supervisor.KindHook, supervisor.KindRetry, supervisor.KindFree, supervisor.KindWaiting,
-		supervisor.KindStrays, supervisor.KindHealth, supervisor.KindNote, supervisor.KindOutlook, supervisor.KindQuiesce, supervisor.KindInvite,
+		supervisor.KindStrays, supervisor.KindUpgrade, supervisor.KindHealth, supervisor.KindNote, supervisor.KindOutlook, supervisor.KindQuiesce, supervisor.KindInvite,
 		supervisor.KindUnanswered, supervisor.KindCut:
 		// An invitation to finish is no stop step: who is invited may leave, and nobody need have left before it.
 	}

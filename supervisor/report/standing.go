@@ -64,7 +64,7 @@ func (s *Standing) Follow(r supervisor.Report) bool {
 		s.waiting = Waiting(r)
 	case supervisor.KindFinish:
 		s.outcome = r.Outcome
-	case supervisor.KindQuiesce, supervisor.KindCut, supervisor.KindUnanswered, supervisor.KindOutlook,
+	case supervisor.KindQuiesce, supervisor.KindCut, supervisor.KindUnanswered, supervisor.KindOutlook, supervisor.KindUpgrade,
 		supervisor.KindExit, supervisor.KindGone, supervisor.KindLost, supervisor.KindHook, supervisor.KindRetry,
 		supervisor.KindFree, supervisor.KindLevel, supervisor.KindStrays, supervisor.KindHealth, supervisor.KindNote:
 	}

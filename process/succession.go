@@ -1,0 +1,141 @@
+package process
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A succession is an exec (execve(2)) by which another program goes on in this process, with its children, its
+// descriptors and its state. The state is in a memory file (memfd_create(2)) that is sealed: nobody can change it.
+
+// seals are those that a state has.
+const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
+
+// SealState puts a state into a memory file. Kernels from 6.3 on are told that nobody will execute it.
+func SealState(state []byte) (*os.File, error) {
+	flags := unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING
+	fd, err := unix.MemfdCreate("lastout state", flags|unix.MFD_NOEXEC_SEAL)
+	if err == unix.EINVAL {
+		fd, err = unix.MemfdCreate("lastout state", flags)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot make a memory file: %w", err)
+	}
+	f := os.NewFile(uintptr(fd), "state")
+	_, err = f.Write(state)
+	if err == nil {
+		_, err = unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals)
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("cannot seal the state: %w", err)
+	}
+	return f, nil
+}
+
+// ReadState reads what SealState wrote, in the program that goes on, and closes the descriptor.
+func ReadState(fd int) ([]byte, error) {
+	got, err := unix.FcntlInt(uintptr(fd), unix.F_GET_SEALS, 0)
+	if err != nil || got&seals != seals {
+		return nil, errors.New("cannot read the state: its file is not sealed")
+	}
+	f := os.NewFile(uintptr(fd), "state")
+	defer f.Close()
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return nil, fmt.Errorf("cannot read the state: %w", err)
+	}
+	return io.ReadAll(f)
+}
+
+// Succeed executes another program in this process, with these descriptors kept open. It returns only when that failed;
+// then all is as it was. It is called on the thread that is the children's parent: an exec ends all others, and the
+// parent-death signals of what they had started would come.
+func Succeed(path string, argv, env []string, fds []int) error {
+	for _, fd := range fds {
+		if err := setCloseOnExec(fd, false); err != nil {
+			return fmt.Errorf("cannot hand descriptor %d on: %w", fd, err)
+		}
+	}
+	err := syscall.Exec(path, argv, env)
+	for _, fd := range fds {
+		_ = setCloseOnExec(fd, true)
+	}
+	return fmt.Errorf("exec %s: %w", path, err)
+}
+
+func setCloseOnExec(fd int, on bool) error {
+	flags := 0
+	if on {
+		flags = unix.FD_CLOEXEC
+	}
+	_, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, flags)
+	return err
+}
+
+// Hold keeps the signals that are meant for the program in the kernel, until Release or for a successor, and returns
+// those that have come and were not taken. Where it cannot, it says so: one that comes then is lost with an exec.
+func (b *Booted) Hold() (pending []syscall.Signal, held bool) {
+	held = b.mask(unix.SIG_BLOCK) == nil
+	if held {
+		signal.Stop(b.Signals) // returns when all that had come are in the channel
+	}
+	for {
+		select {
+		case s := <-b.Signals:
+			pending = append(pending, s.(syscall.Signal))
+		default:
+			b.held = held
+			return pending, held
+		}
+	}
+}
+
+// Release ends a Hold.
+func (b *Booted) Release(pending []syscall.Signal) {
+	b.Again(pending)
+	if b.held {
+		signal.Notify(b.Signals, b.meant...)
+		_ = b.mask(unix.SIG_UNBLOCK)
+	}
+}
+
+// Again has signals come as if they came just now. There must be room for them.
+func (b *Booted) Again(pending []syscall.Signal) {
+	for _, s := range pending {
+		b.Signals <- s
+	}
+}
+
+// mask blocks or unblocks the signals on all threads, which Go allows in programs without cgo only. A signal that is
+// blocked everywhere waits in the kernel, over an exec too; the next program's runtime lets its threads inherit that
+// until it listens.
+func (b *Booted) mask(how int) error {
+	var set uint64
+	for _, s := range b.meant {
+		set |= 1 << (s.(syscall.Signal) - 1)
+	}
+	_, _, errno := syscall.AllThreadsSyscall6(unix.SYS_RT_SIGPROCMASK, uintptr(how), uintptr(unsafe.Pointer(&set)), 0, 8, 0, 0)
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// WithoutVariable is an environment without a variable.
+func WithoutVariable(env []string, name string) []string {
+	var rest []string
+	for _, entry := range env {
+		if !strings.HasPrefix(entry, name+"=") {
+			rest = append(rest, entry)
+		}
+	}
+	return rest
+}
