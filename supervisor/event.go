@@ -21,6 +21,11 @@ type (
 		Cause string
 	}
 
+	// Hurry asks for a shutdown that is urgent from the begin, or makes one urgent that is under way. It is idempotent.
+	Hurry struct {
+		Cause string
+	}
+
 	// Spawned says that the program runs (its exec succeeded).
 	Spawned struct {
 		Inst Inst
@@ -151,6 +156,7 @@ type (
 func (Begin) event()         {}
 func (Stop) event()          {}
 func (Interrupt) event()     {}
+func (Hurry) event()         {}
 func (Spawned) event()       {}
 func (SpawnFailed) event()   {}
 func (BecameReady) event()   {}

@@ -28,6 +28,15 @@ func (m *Machine) interrupt(cause string) {
 	}
 }
 
+// hurry makes the shutdown urgent, whether it is under way or not.
+func (m *Machine) hurry(cause string) {
+	m.stop(cause)
+	if m.level == Orderly {
+		m.raise(Urgent, cause)
+		m.urge()
+	}
+}
+
 func (m *Machine) raise(l Level, cause string) {
 	m.level = l
 	m.say(Report{Kind: KindLevel, Level: l, Cause: cause})

@@ -123,6 +123,8 @@ func (m *Machine) handle(ev Event) {
 		m.stop(ev.Cause)
 	case Interrupt:
 		m.interrupt(ev.Cause)
+	case Hurry:
+		m.hurry(ev.Cause)
 	case Spawned:
 		m.spawned(ev)
 	case SpawnFailed:

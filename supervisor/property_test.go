@@ -185,6 +185,7 @@ func drawGarbage(t *rapid.T) Event {
 		Stop{Cause: "again"},
 		Interrupt{Cause: "key"},
 		Interrupt{Cause: "key"},
+		Hurry{Cause: "now"},
 		Tick{},
 		Swept{},
 		Swept{Left: []string{"x"}},

@@ -64,6 +64,7 @@ const (
 	forHealth
 	forSuccessors
 	forOperations
+	forHurries
 )
 
 // stream gives the random numbers of one purpose.
@@ -110,6 +111,7 @@ func newPlan(seed uint64, c cut) (*plan, error) {
 	p.drawOptions()
 	p.drawStimuli()
 	p.drawOperations()
+	p.drawHurries()
 	for i, n := range p.nodes {
 		p.specs = append(p.specs, p.drawSpec(i, n))
 	}
@@ -241,6 +243,18 @@ func (p *plan) drawStimuli() {
 			at += pick(r, 0, ms, 100*ms, 249*ms, 250*ms, 251*ms, upTo(r, s), upTo(r, 10*s))
 			p.stimuli = append(p.stimuli, stimulus{at, supervisor.Interrupt{Cause: "SIGINT"}})
 		}
+	}
+}
+
+// drawHurries draws a few shutdowns that are urgent from the begin, or made so by somebody who knows it.
+func (p *plan) drawHurries() {
+	r := stream(p.seed, forHurries)
+	if chance(r, 92) || p.cut.has(cutInterrupts) {
+		return
+	}
+	at := p.stimuli[0].at + pick(r, -upTo(r, s), 0, upTo(r, 100*ms), upTo(r, 10*s))
+	for range pick(r, 1, 1, 2) {
+		p.stimuli = append(p.stimuli, stimulus{max(0, at), supervisor.Hurry{Cause: "down --now"}})
 	}
 }
 

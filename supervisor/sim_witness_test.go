@@ -167,6 +167,9 @@ func (w *witness) event(now supervisor.Instant, ev supervisor.Event) {
 		w.asked = w.asked || !w.down
 	case supervisor.Interrupt:
 		w.interrupt()
+	case supervisor.Hurry:
+		w.asked = w.asked || !w.down
+		w.level = max(w.level, supervisor.Urgent)
 	case supervisor.Spawned:
 		if r := w.runs[ev.Run]; r != nil && !r.failed && !r.spawned {
 			r.spawned, r.spawnedAt, r.late = true, now, w.down

@@ -169,6 +169,8 @@ func (tr *tracer) parse(words []string) (events []Event) {
 		return []Event{Tick{}}
 	case "stop":
 		return []Event{Stop{Cause: strings.Join(args, " ")}}
+	case "hurry":
+		return []Event{Hurry{Cause: strings.Join(args, " ")}}
 	case "interrupt":
 		return []Event{Interrupt{Cause: strings.Join(args, " ")}}
 	case "surveyed":

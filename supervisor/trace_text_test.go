@@ -11,6 +11,8 @@ func eventText(m *Machine, name string, ev Event) string {
 	switch ev := ev.(type) {
 	case Stop:
 		return name + " " + ev.Cause
+	case Hurry:
+		return name + " " + ev.Cause
 	case Interrupt:
 		return name + " " + ev.Cause
 	case Spawned:

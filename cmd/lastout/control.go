@@ -177,8 +177,5 @@ func (p *controlPlane) Operate(o supervisor.Operation) <-chan supervisor.Report 
 // Stop asks for an ordered shutdown.
 func (p *controlPlane) Stop(cause string) { p.host.Stop(cause) }
 
-// Hurry makes a shutdown urgent: what comes after the first is no first press any more.
-func (p *controlPlane) Hurry(cause string) {
-	p.host.Stop(cause)
-	p.host.Interrupt(cause)
-}
+// Hurry makes a shutdown urgent, whether it is under way or not.
+func (p *controlPlane) Hurry(cause string) { p.host.Hurry(cause) }

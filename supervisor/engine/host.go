@@ -122,6 +122,9 @@ func (h *Host) Stop(cause string) { h.box.Put(supervisor.Stop{Cause: cause}) }
 // Interrupt is a SIGINT: the first is a Stop, further ones make it urgent. Any goroutine may call it.
 func (h *Host) Interrupt(cause string) { h.box.Put(supervisor.Interrupt{Cause: cause}) }
 
+// Hurry asks for a shutdown that is urgent, or makes one so that is under way. Any goroutine may call it.
+func (h *Host) Hurry(cause string) { h.box.Put(supervisor.Hurry{Cause: cause}) }
+
 // ReopenLogs opens the log files anew, after somebody else moved them away. Any goroutine may call it.
 func (h *Host) ReopenLogs() { h.outputs.reopen() }
 
