@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -172,6 +173,49 @@ func (p *controlPlane) Shutdown() *report.Shutdown {
 // Operate hands an operation to the machine.
 func (p *controlPlane) Operate(o supervisor.Operation) <-chan supervisor.Report {
 	return p.host.Operate(o).Answers()
+}
+
+// Reload reads the configuration anew, and hands it to the machine.
+func (p *controlPlane) Reload(cause string) (<-chan supervisor.Report, error) {
+	over := p.manager.reload()
+	cfg, err := p.again()
+	if err != nil {
+		over()
+		return nil, faulty(err)
+	}
+	answers := p.host.Reload(cfg, cause).Answers()
+	told := make(chan supervisor.Report, cap(answers)) // so that nobody need listen
+	go func() {
+		defer over()
+		defer close(told)
+		for r := range answers {
+			told <- r
+		}
+	}()
+	return told, nil
+}
+
+// PlanReload says what that would do now.
+func (p *controlPlane) PlanReload() (supervisor.ReloadPlan, bool, error) {
+	cfg, err := p.again()
+	if err != nil {
+		return supervisor.ReloadPlan{}, false, faulty(err)
+	}
+	plan, ok := p.host.PlanReload(cfg)
+	return plan, ok, nil
+}
+
+// faulty is an error of the configuration as the control plane says it.
+func faulty(err error) error {
+	var faults *config.Error
+	if !errors.As(err, &faults) {
+		return err
+	}
+	told := &control.Faulty{}
+	for _, f := range faults.Faults {
+		told.Faults = append(told.Faults, f.String())
+	}
+	return told
 }
 
 // Stop asks for an ordered shutdown.

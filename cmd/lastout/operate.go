@@ -29,7 +29,7 @@ func (p *program) operationCommands() []*cli.Command {
 		p.operationCommand("scale", "NAME=N", "change the number of a process's instances", scales),
 		p.operationCommand("drain", "NAME...", "have gateways turn work away and finish what is in hand", drains,
 			boolFlag("undo", "let work in again")),
-		p.signalCommand(),
+		p.signalCommand(), p.reloadCommand(),
 	}
 }
 
@@ -42,7 +42,7 @@ func (p *program) operationCommand(verb, arguments, usage string,
 		Description: "Exit code 0: it has begun, or with --wait is over; 1: it was refused, or has failed.",
 		Flags: reachFlags(append(flags,
 			boolFlag("wait", "wait until it is over, and say what happens; Ctrl-C ends the waiting, and nothing else"),
-			durationFlag("timeout", 0, "of the whole: stops are squeezed into it, in order; 0: as long as it takes"),
+			durationFlag("timeout", 0, "after which it has failed, and nobody waits for it any more; what has begun goes on"),
 			outputFlag())...),
 		Action: func(c *cli.Context) error {
 			if c.Args().Len() == 0 {

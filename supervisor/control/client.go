@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"lastout/supervisor"
@@ -39,9 +40,12 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 type Refused struct {
 	Status int
 	Text   string
+	Faults []string // of a configuration
 }
 
-func (e *Refused) Error() string { return e.Text }
+func (e *Refused) Error() string {
+	return strings.Join(append([]string{e.Text}, e.Faults...), "\n")
+}
 
 // do sends a request, and gives the body of an answer that is no problem.
 func (c *Client) do(ctx context.Context, method, path string, query url.Values, body any) (io.ReadCloser, error) {
@@ -75,7 +79,7 @@ func (c *Client) do(ctx context.Context, method, path string, query url.Values, 
 	if err := json.Unmarshal(text, &p); err != nil || p.Error == "" {
 		p.Error = fmt.Sprintf("lastout answers %s", resp.Status)
 	}
-	return nil, &Refused{Status: resp.StatusCode, Text: p.Error}
+	return nil, &Refused{Status: resp.StatusCode, Text: p.Error, Faults: p.Faults}
 }
 
 // ask sends a request and reads its answer.
@@ -142,6 +146,11 @@ func (c *Client) Down(ctx context.Context, r DownRequest) error {
 // begun, or, where the request says so, when it is over.
 func (c *Client) Operate(ctx context.Context, what string, request any) (*Operation, error) {
 	return ask[Operation](ctx, c, http.MethodPost, "/v1/"+what, nil, request)
+}
+
+// PlanReload says what a reload would do now.
+func (c *Client) PlanReload(ctx context.Context) (*supervisor.ReloadPlan, error) {
+	return ask[supervisor.ReloadPlan](ctx, c, http.MethodGet, "/v1/reload", nil, nil)
 }
 
 // Wait waits until all that is named is "ready", or "stopped". Timeout 0 is none.

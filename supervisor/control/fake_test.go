@@ -27,6 +27,7 @@ type fake struct {
 	hurried  []string
 	shutdown *report.Shutdown
 	asked    []supervisor.Operation
+	faulty   error
 	answers  []supervisor.Report // to each operation
 	upgrades []string
 	shelf    *recent.Shelf
@@ -116,6 +117,19 @@ func (f *fake) Operate(o supervisor.Operation) <-chan supervisor.Report {
 	}
 	close(answers)
 	return answers
+}
+
+func (f *fake) Reload(cause string) (<-chan supervisor.Report, error) {
+	if f.faulty != nil {
+		return nil, f.faulty
+	}
+	return f.Operate(supervisor.Operation{Verb: supervisor.VerbReload, Cause: cause}), nil
+}
+
+func (f *fake) PlanReload() (supervisor.ReloadPlan, bool, error) {
+	return supervisor.ReloadPlan{
+		Stop: [][]string{{"api.2"}}, Restart: []string{"edge"}, Register: []string{}, Start: []string{"new"}, Same: []string{"db"},
+	}, !f.over, f.faulty
 }
 
 func (f *fake) Stop(cause string) {

@@ -139,5 +139,6 @@ type Accepted struct {
 
 // Problem is what is said where something was not done.
 type Problem struct {
-	Error string `json:"error"`
+	Error  string   `json:"error"`
+	Faults []string `json:"faults,omitempty" doc:"of a configuration"`
 }

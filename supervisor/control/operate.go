@@ -14,7 +14,7 @@ import (
 type Wish struct {
 	Names   []string `json:"names,omitempty" doc:"processes, or instances"`
 	Wait    bool     `json:"wait,omitempty" doc:"answer when it is over, and not when it has begun"`
-	Timeout Seconds  `json:"timeout_seconds,omitempty" doc:"of the whole; stops are squeezed into it, in order"`
+	Timeout Seconds  `json:"timeout_seconds,omitempty" doc:"after which it has failed, and is not waited for; what has begun goes on"`
 }
 
 // StartRequest starts processes, and all that they need.

@@ -125,3 +125,27 @@ func TestBadOperations(t *testing.T) {
 		t.Errorf("the machine was asked %+v", s.asked)
 	}
 }
+
+// A reload is an operation like others; a faulty configuration names every fault and comes to nobody.
+func TestReload(t *testing.T) {
+	f := newFake()
+	s := serveOurs(t, f)
+	if o, err := s.client.Operate(within(t), "reload", ReloadRequest{Wait: true}); err != nil || o.Result != supervisor.Completed {
+		t.Errorf("got %+v %v", o, err)
+	}
+	plan, err := s.client.PlanReload(within(t))
+	if err != nil || len(plan.Stop) != 1 || plan.Start[0] != "new" {
+		t.Errorf("the plan is %+v %v", plan, err)
+	}
+	f.faulty = &Faulty{Faults: []string{"a.toml:1: wrong", "a.toml:2: wrong too"}}
+	want := "the configuration has faults, and nothing changes\na.toml:1: wrong\na.toml:2: wrong too"
+	if _, err := s.client.Operate(within(t), "reload", ReloadRequest{}); err == nil || err.Error() != want {
+		t.Errorf("a faulty one: %v", err)
+	}
+	if _, err := s.client.PlanReload(within(t)); err == nil || err.Error() != want {
+		t.Errorf("the plan of a faulty one: %v", err)
+	}
+	if len(f.asked) != 1 {
+		t.Errorf("the machine was asked %+v", f.asked)
+	}
+}

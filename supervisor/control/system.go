@@ -38,6 +38,11 @@ type System interface {
 	// is closed.
 	Operate(o supervisor.Operation) <-chan supervisor.Report
 
+	// Reload reads the configuration anew and hands it to the machine, which answers as to an operation; a *Faulty one changes
+	// nothing. PlanReload says what that would do; false when the loop is over.
+	Reload(cause string) (<-chan supervisor.Report, error)
+	PlanReload() (supervisor.ReloadPlan, bool, error)
+
 	// Stop asks for an ordered shutdown, Hurry for one that is urgent from the begin. Cause is for people.
 	Stop(cause string)
 	Hurry(cause string)

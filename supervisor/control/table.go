@@ -77,6 +77,16 @@ func routes() []*route {
 			answer: Upgraded{}, problems: []int{http.StatusNotFound}, serve: (*Server).upgraded,
 		},
 		{
+			method: http.MethodGet, path: "/v1/reload", right: Look, summary: "What a reload of the configuration would do now",
+			answer: supervisor.ReloadPlan{}, problems: []int{http.StatusUnprocessableEntity}, serve: (*Server).planReload,
+		},
+		{
+			method: http.MethodPost, path: "/v1/reload", right: Operate, waited: true,
+			summary: "Take the changed configuration: change what differs, and nothing else",
+			body:    ReloadRequest{}, answer: Operation{}, status: http.StatusAccepted,
+			problems: []int{http.StatusConflict, http.StatusUnprocessableEntity}, serve: (*Server).reload,
+		},
+		{
 			method: http.MethodGet, path: "/v1/openapi.json", right: Look, summary: "This description",
 			answer: map[string]any{}, serve: (*Server).openAPI,
 		},
