@@ -264,6 +264,9 @@ func (w world) startWithInputIn(t testing.TB, dir string, args ...string) (*life
 
 // said is what it wrote to stderr so far.
 func (l *life) said() string {
+	if l.stderr == "" {
+		return ""
+	}
 	text, err := os.ReadFile(l.stderr)
 	if err != nil {
 		return err.Error()
