@@ -142,6 +142,15 @@ func TestVigil(t *testing.T) {
 			t.Errorf("%s: the next look is in %v", c.name, v.next)
 		}
 	}
+	slow := newVigil(forSettled, quiet, began)
+	slow.see(began, at(0), lit)
+	woken := began.Add(slow.next + 50*time.Millisecond)
+	if slow.see(woken, at(lull), lit) {
+		t.Error("a look that came late shows that the gateway has sent all, which is as late")
+	}
+	if !slow.see(woken, at(lull+lateness*50*time.Millisecond), lit) {
+		t.Error("it has had its time, and more is waited for")
+	}
 	v := newVigil(forQuiet, quiet, began)
 	busy := holding(sockdiag.Quiet)
 	for _, want := range []time.Duration{shortLook, 2 * shortLook, 4 * shortLook, longLook, longLook} {

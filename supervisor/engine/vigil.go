@@ -8,8 +8,12 @@ import (
 )
 
 // lull is for how long nothing must have been sent before a gateway is taken to have pushed out all it has: it fills a
-// queue again as soon as that has room.
-const lull = 20 * time.Millisecond
+// queue again as soon as that has room. Where this machine wakes us late it wakes the gateway late, too: so many times as
+// late is waited for besides.
+const (
+	lull     = 20 * time.Millisecond
+	lateness = 4
+)
 
 // vigil is one wait for the connections of a tree. It is a function of what is seen and of the time.
 type vigil struct {
@@ -18,6 +22,8 @@ type vigil struct {
 	began time.Time
 
 	next time.Duration // until the next look
+	due  time.Time     // when that was to be
+	late time.Duration // how late a look came, at the most
 	last sight         // to tell whether anything changes
 	why  string        // it is over
 	done bool          // and that was answered
@@ -29,6 +35,10 @@ func newVigil(look lookKind, quiet time.Duration, now time.Time) vigil {
 
 // see takes in one look, and says whether that shows what is waited for. Otherwise next is when to look again.
 func (v *vigil) see(now time.Time, s *sight, l light) bool {
+	if !v.due.IsZero() {
+		v.late = max(v.late, now.Sub(v.due))
+	}
+	defer func() { v.due = now.Add(v.next) }()
 	left := v.left(now, s, l)
 	if left == 0 {
 		return true
@@ -74,7 +84,7 @@ func (v *vigil) left(now time.Time, s *sight, l light) time.Duration {
 		if s.owed > 0 {
 			return never
 		}
-		return max(0, lull-s.sent)
+		return max(0, lull+lateness*v.late-s.sent)
 	case forProbe, forNothing:
 	}
 	return never
