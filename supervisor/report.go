@@ -193,6 +193,7 @@ type Snapshot struct {
 	Level     Level              `json:"level,omitempty"`
 	Ends      Instant            `json:"ends,omitempty"` // when a shutdown that is under way will be over at the latest
 	Instances []InstanceSnapshot `json:"instances"`
+	Empty     []string           `json:"empty,omitempty"` // processes that have no instances
 
 	Operations []OperationSnapshot `json:"operations,omitempty"` // under way
 }

@@ -30,6 +30,11 @@ func (m *Machine) Snapshot(now Instant) Snapshot {
 		}
 		s.Instances = append(s.Instances, n)
 	}
+	for _, p := range m.procs {
+		if len(p.inst) == 0 {
+			s.Empty = append(s.Empty, p.spec.Name)
+		}
+	}
 	for _, o := range m.ops {
 		s.Operations = append(s.Operations, o.snapshot())
 	}

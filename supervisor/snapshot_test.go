@@ -20,7 +20,7 @@ off worker disabled`)
 	m.Step(1*time.Second, Spawned{Inst: db, Run: 1, PID: 11})
 	m.Step(2*time.Second, Spawned{Inst: slow, Run: 2, PID: 12})
 	waits := []string{"slow"}
-	want := Snapshot{At: 5 * time.Second, Phase: Up, Instances: []InstanceSnapshot{
+	want := Snapshot{At: 5 * time.Second, Phase: Up, Empty: []string{"off"}, Instances: []InstanceSnapshot{
 		{Name: "db", Process: "db", Role: "service", State: Ready, Since: 1 * time.Second, Run: 1, PID: 11, Wanted: true},
 		{
 			Name: "slow", Process: "slow", Role: "worker", State: Running, Since: 2 * time.Second, Run: 2, PID: 12,
@@ -35,7 +35,7 @@ off worker disabled`)
 
 	m.Step(6*time.Second, Stop{Cause: "SIGTERM"})
 	m.Step(7*time.Second, Exited{Inst: slow, Run: 2, Exit: Exit{Signal: syscall.SIGTERM}, Left: 1})
-	want = Snapshot{At: 8 * time.Second, Phase: Walking, Ends: 36 * time.Second, Instances: []InstanceSnapshot{
+	want = Snapshot{At: 8 * time.Second, Phase: Walking, Ends: 36 * time.Second, Empty: []string{"off"}, Instances: []InstanceSnapshot{
 		{
 			Name: "db", Process: "db", Role: "service", State: Ready, Since: 1 * time.Second, Run: 1, PID: 11,
 			WaitsFor: waits,

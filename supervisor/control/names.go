@@ -12,7 +12,7 @@ import (
 // chosen by its own name.
 func choose(s supervisor.Snapshot, names []string) (map[string]bool, error) {
 	chosen := map[string]bool{}
-	var known, unknown []string
+	known, unknown := slices.Clone(s.Empty), []string(nil)
 	for i := range s.Instances {
 		x := &s.Instances[i]
 		known = append(known, x.Process, x.Name)
