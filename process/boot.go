@@ -22,7 +22,6 @@ type Booted struct {
 	Signals chan os.Signal
 
 	meant []os.Signal
-	held  bool // they wait in the kernel
 }
 
 // Boot is the program's first act. Until its handlers are in, a signal kills the program, or, where it is PID 1, is

@@ -8,7 +8,6 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -80,20 +79,21 @@ func setCloseOnExec(fd int, on bool) error {
 	return err
 }
 
-// Hold keeps the signals that are meant for the program in the kernel, until Release or for a successor, and returns
-// those that have come and were not taken. Where it cannot, it says so: one that comes then is lost with an exec.
-func (b *Booted) Hold() (pending []syscall.Signal, held bool) {
-	held = b.mask(unix.SIG_BLOCK) == nil
-	if held {
-		signal.Stop(b.Signals) // returns when all that had come are in the channel
-	}
+// Hold returns the signals that have come and were not taken, and has those that come from now on ignored, over an exec
+// too, until Release: else one would end the next program before it can listen. It is the last thing before an exec. What
+// it cannot help is TERM between the begin of the next program's Go runtime, which always catches it, and its Boot.
+func (b *Booted) Hold() (pending []syscall.Signal) {
+	// Stop returns when all that the runtime has caught are in their channels.
+	last := make(chan os.Signal, cap(b.Signals))
+	signal.Notify(last, b.meant...)
+	signal.Stop(last)
 	for {
 		select {
 		case s := <-b.Signals:
 			pending = append(pending, s.(syscall.Signal))
 		default:
-			b.held = held
-			return pending, held
+			signal.Ignore(b.meant...)
+			return pending
 		}
 	}
 }
@@ -101,10 +101,7 @@ func (b *Booted) Hold() (pending []syscall.Signal, held bool) {
 // Release ends a Hold.
 func (b *Booted) Release(pending []syscall.Signal) {
 	b.Again(pending)
-	if b.held {
-		signal.Notify(b.Signals, b.meant...)
-		_ = b.mask(unix.SIG_UNBLOCK)
-	}
+	signal.Notify(b.Signals, b.meant...)
 }
 
 // Again has signals come as if they came just now. There must be room for them.
@@ -112,21 +109,6 @@ func (b *Booted) Again(pending []syscall.Signal) {
 	for _, s := range pending {
 		b.Signals <- s
 	}
-}
-
-// mask blocks or unblocks the signals on all threads, which Go allows in programs without cgo only. A signal that is
-// blocked everywhere waits in the kernel, over an exec too; the next program's runtime lets its threads inherit that
-// until it listens.
-func (b *Booted) mask(how int) error {
-	var set uint64
-	for _, s := range b.meant {
-		set |= 1 << (s.(syscall.Signal) - 1)
-	}
-	_, _, errno := syscall.AllThreadsSyscall6(unix.SYS_RT_SIGPROCMASK, uintptr(how), uintptr(unsafe.Pointer(&set)), 0, 8, 0, 0)
-	if errno != 0 {
-		return errno
-	}
-	return nil
 }
 
 // WithoutVariable is an environment without a variable.

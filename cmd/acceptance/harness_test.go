@@ -96,6 +96,13 @@ func launch(t testing.TB, conf string, args ...string) *tree {
 // launchAs does so as another user.
 func launchAs(t testing.TB, user *syscall.Credential, conf string, args ...string) *tree {
 	t.Helper()
+	return launchWith(t, &syscall.SysProcAttr{Credential: user}, conf, args...)
+}
+
+// launchWith does so with attributes of the process.
+func launchWith(t testing.TB, attr *syscall.SysProcAttr, conf string, args ...string) *tree {
+	t.Helper()
+	user := attr.Credential
 	x := &tree{t: t, dir: t.TempDir(), fresh: make(chan struct{}), exited: make(chan struct{})}
 	file := filepath.Join(x.dir, "lastout.toml")
 	conf = strings.ReplaceAll(conf, "$CHILD", childBin)
@@ -115,7 +122,7 @@ func launchAs(t testing.TB, user *syscall.Credential, conf string, args ...strin
 	}
 	x.cmd = exec.Command(lastoutBin, append([]string{"run", "-c", file, "--journal", "/dev/fd/3"}, args...)...)
 	x.cmd.Dir = x.dir
-	x.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: user}
+	x.cmd.SysProcAttr = attr
 	// The token is not named LASTOUT_*, for children would not inherit it then.
 	x.cmd.Env = append(os.Environ(), "TEST_TOKEN="+x.dir, "XDG_RUNTIME_DIR="+x.dir,
 		"XDG_STATE_HOME="+filepath.Join(x.dir, "state"))

@@ -30,7 +30,6 @@ type estate struct {
 	Header     journal.Header
 	ReportFile string
 	Stderr     *output.KeptSink // nil: it is one with stdout
-	Signals    []syscall.Signal // not taken yet
 	Control    keptControl
 	Manager    *keptHerald // nil: there is none
 }

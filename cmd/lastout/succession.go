@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"lastout/process"
@@ -20,6 +22,36 @@ import (
 
 // stateVariable is by which a successor is told the descriptor of its state.
 const stateVariable = "LASTOUT_SUCCESSION"
+
+// inheritance is what that variable tells: the descriptor, and behind it the signals that came at the last moment and
+// were not taken.
+type inheritance struct {
+	fd      int
+	signals []syscall.Signal
+}
+
+func (i inheritance) String() string {
+	text := strconv.Itoa(i.fd)
+	for _, s := range i.signals {
+		text += "," + strconv.Itoa(int(s))
+	}
+	return text
+}
+
+func parseInheritance(text string) (i inheritance, err error) {
+	for n, word := range strings.Split(text, ",") {
+		number, err := strconv.Atoi(word)
+		if err != nil {
+			return i, fmt.Errorf("cannot read the state: %s=%q: %w", stateVariable, text, err)
+		}
+		if n == 0 {
+			i.fd = number
+		} else {
+			i.signals = append(i.signals, syscall.Signal(number))
+		}
+	}
+	return i, nil
+}
 
 // succession is what a runner knows of upgrades.
 type succession struct {
@@ -116,14 +148,11 @@ func (r *runner) upgrade(a *handover) {
 
 // replace hands everything over, with the tree held, and returns only when that failed.
 func (r *runner) replace(held *engine.Held, a *handover) error {
-	signals, _ := r.boot.Hold()
-	defer r.boot.Release(signals)
 	e, resume, err := r.leave(held, a.Number)
 	defer resume()
 	if err != nil {
 		return err
 	}
-	e.Signals = signals
 	state, err := image.Encode(estateFormat, e)
 	if err != nil {
 		return err
@@ -140,8 +169,14 @@ func (r *runner) replace(held *engine.Held, a *handover) error {
 	}
 	defer file.Close()
 	fd := int(file.Fd())
-	env := append(process.WithoutVariable(os.Environ(), stateVariable), stateVariable+"="+strconv.Itoa(fd))
-	held.OnMain(func() { err = process.Succeed(a.Binary, os.Args, env, append(e.descriptors(), fd)) })
+	env := process.WithoutVariable(os.Environ(), stateVariable)
+	fds := append(e.descriptors(), fd)
+	held.OnMain(func() {
+		signals := r.boot.Hold()
+		env = append(env, stateVariable+"="+inheritance{fd, signals}.String())
+		err = process.Succeed(a.Binary, os.Args, env, fds)
+		r.boot.Release(signals)
+	})
 	return err
 }
 
@@ -203,13 +238,13 @@ func (p *controlPlane) Upgraded(ctx context.Context, number int) (control.Upgrad
 }
 
 // succeed takes the tree over from another build that was in this process before.
-func (p *program) succeed(fd string, again func() (*config.Config, error)) error {
+func (p *program) succeed(text string, again func() (*config.Config, error)) error {
 	_ = os.Unsetenv(stateVariable)
-	n, err := strconv.Atoi(fd)
+	left, err := parseInheritance(text)
 	if err != nil {
-		return fmt.Errorf("cannot read the state: %w", err)
+		return err
 	}
-	state, err := process.ReadState(n)
+	state, err := process.ReadState(left.fd)
 	if err != nil {
 		return err
 	}
@@ -225,6 +260,7 @@ func (p *program) succeed(fd string, again func() (*config.Config, error)) error
 		return err
 	}
 	r.again = again
+	r.boot.Again(left.signals)
 	r.goOn(e)
 	return nil
 }
@@ -257,7 +293,6 @@ func (p *program) heir(e *estate) (*runner, error) {
 
 // goOn runs the tree to its end.
 func (r *runner) goOn(e *estate) {
-	r.boot.Again(e.Signals)
 	version, _ := buildVersion()
 	away := time.Duration(monotonic() - e.From)
 	r.succession.last = control.Upgraded{

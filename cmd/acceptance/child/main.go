@@ -1,7 +1,7 @@
 // Command child is a process for tests: it keeps a record of its own life, stamped with CLOCK_MONOTONIC, and leaves as
 // slowly as it is told.
 //
-//	child -record FILE [-leave 50ms] [-life 10ms] [-code 3] [-ready 3] [-ignore] [-flood BYTES]
+//	child -record FILE [-leave 50ms] [-life 10ms] [-code 3] [-ready 3] [-ignore] [-count 5ms] [-flood BYTES]
 //
 // The record has a line for each event: "start PID NS", "term PID NS", "exit PID NS".
 package main
@@ -25,6 +25,7 @@ var (
 	code   = flag.Int("code", 0, "exit code when leaving by itself")
 	ready  = flag.Int("ready", 0, "descriptor that gets a newline once it is up")
 	ignore = flag.Bool("ignore", false, "ignore SIGTERM")
+	count  = flag.Duration("count", 0, "write a numbered line to stdout every so often, and the last with the end; 0: none")
 	flood  = flag.Int64("flood", 0, "write this many bytes of lines to stdout, then leave")
 )
 
@@ -45,12 +46,22 @@ func main() {
 	if *life > 0 {
 		end = time.After(*life)
 	}
-	for {
+	var next <-chan time.Time
+	if *count > 0 {
+		next = time.NewTicker(*count).C
+	}
+	for n := 1; ; {
 		select {
+		case <-next:
+			fmt.Printf("number %d\n", n)
+			n++
 		case <-term:
 			note("term")
 			if *ignore {
 				continue
+			}
+			if *count > 0 {
+				fmt.Printf("last %d\n", n-1)
 			}
 			<-time.After(*leave)
 			note("exit")
