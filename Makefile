@@ -5,6 +5,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 LDFLAGS  = -s -w -X main.version=$(VERSION)
 PKGS     = ./...
 FUZZTIME ?= 30s
+MUTANTS ?=
 
 export CGO_ENABLED ?= 0
 
@@ -48,7 +49,7 @@ soak: ## each test with real servers, and in containers, 20 times, and a rehears
 	LASTOUT_SOAK=1 $(GO) test -count=1 -timeout 60m -parallel 6 -v -run '$(SERVERS)' $(OUTSIDE)
 
 mutate: ## break the core on purpose; every mutant must be caught
-	$(GO) run ./testdata/mutants
+	$(GO) run ./testdata/mutants $(MUTANTS)
 
 lint: ## format, vet, staticcheck, module tidiness
 	@out=$$($(GO) tool gofumpt -l cmd ordering process supervisor testdata); \

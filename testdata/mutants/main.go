@@ -1,21 +1,26 @@
 // Mutants breaks the core by hand-written patches, one at a time, and demands that the tests notice each of them. It is
 // what makes "simulated" and "tested" mean something: a test that no fault can fail is worth nothing.
 //
-//	go run ./testdata/mutants [-v] [NAME...]
+//	go run ./testdata/mutants [-v] [-sample N] [NAME...]
 //
 // Each NAME.txtar beside this file is a mutant: a comment that says what is broken, then pairs of sections named
 // "old FILE" and "new". The text of old, without its last newline, must stand exactly once in FILE, which is replaced by
 // an overlay: nothing is written into the tree. A mutant whose text is not found, or that does not compile, is an error
 // like one that survives.
+//
+// With -sample only N of them are tried, drawn by the commit, so that the same commit is judged alike and others try
+// others; that the text of each can be found is looked at for all.
 package main
 
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -45,22 +50,26 @@ type edit struct{ file, old, new string }
 
 func main() {
 	verbose := flag.Bool("v", false, "show what the failing test said")
+	sample := flag.Int("sample", 0, "try so many of them, drawn by the commit; 0: all")
 	flag.Parse()
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer cancel()
-	if err := run(ctx, *verbose, flag.Args()); err != nil {
+	if err := run(ctx, *verbose, *sample, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, verbose bool, names []string) error {
+func run(ctx context.Context, verbose bool, sample int, names []string) error {
 	root, err := moduleRoot(ctx)
 	if err != nil {
 		return err
 	}
 	mutants, err := load(filepath.Join(root, "testdata", "mutants"), names)
 	if err != nil {
+		return err
+	}
+	if mutants, err = draw(ctx, root, mutants, sample); err != nil {
 		return err
 	}
 	if what, said := try(ctx, root, ""); what != "" {
@@ -86,6 +95,32 @@ func run(ctx context.Context, verbose bool, names []string) error {
 	}
 	fmt.Printf("all %d mutants were killed\n", len(mutants))
 	return nil
+}
+
+// draw looks whether each mutant can be applied, and picks a sample of them.
+func draw(ctx context.Context, root string, mutants []mutant, sample int) ([]mutant, error) {
+	if sample <= 0 || sample >= len(mutants) {
+		return mutants, nil
+	}
+	for _, m := range mutants {
+		if _, err := m.broken(root); err != nil {
+			return nil, fmt.Errorf("mutant %s cannot be applied: %w", m.name, err)
+		}
+	}
+	git := exec.CommandContext(ctx, "git", "rev-parse", "HEAD")
+	git.Dir = root
+	commit, err := git.Output()
+	if err != nil {
+		return nil, fmt.Errorf("cannot find the commit that a sample is drawn by: %w", err)
+	}
+	fmt.Printf("%d of %d mutants, drawn by commit %s", sample, len(mutants), commit)
+	drawn := rand.New(rand.NewChaCha8(sha256.Sum256(commit))).Perm(len(mutants))[:sample]
+	slices.Sort(drawn)
+	var picked []mutant
+	for _, n := range drawn {
+		picked = append(picked, mutants[n])
+	}
+	return picked, nil
 }
 
 func moduleRoot(ctx context.Context) (string, error) {
@@ -166,22 +201,33 @@ func (m mutant) judge(ctx context.Context, root string) (verdict, said string, o
 	return "killed by " + what, said, true
 }
 
-// overlay writes the broken files and the overlay that puts them in the place of the good ones.
-func (m mutant) overlay(root, dir string) (file string, packages []string, err error) {
+// broken are the files that a mutant breaks, as it leaves them.
+func (m mutant) broken(root string) (map[string]string, error) {
 	texts := make(map[string]string)
 	for _, e := range m.edits {
 		path := filepath.Join(root, e.file)
 		if _, ok := texts[path]; !ok {
 			text, err := os.ReadFile(path)
 			if err != nil {
-				return "", nil, err
+				return nil, err
 			}
 			texts[path] = string(text)
 		}
 		if n := strings.Count(texts[path], e.old); n != 1 {
-			return "", nil, fmt.Errorf("its text stands %d times in %s:\n%s", n, e.file, e.old)
+			return nil, fmt.Errorf("its text stands %d times in %s:\n%s", n, e.file, e.old)
 		}
 		texts[path] = strings.Replace(texts[path], e.old, e.new, 1)
+	}
+	return texts, nil
+}
+
+// overlay writes the broken files and the overlay that puts them in the place of the good ones.
+func (m mutant) overlay(root, dir string) (file string, packages []string, err error) {
+	texts, err := m.broken(root)
+	if err != nil {
+		return "", nil, err
+	}
+	for _, e := range m.edits {
 		packages = append(packages, "./"+filepath.Dir(e.file))
 	}
 	replace := make(map[string]string)
