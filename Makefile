@@ -24,7 +24,7 @@ RACE := $(shell command -v $${CC:-gcc} >/dev/null 2>&1 && echo -race)
 
 # What judges durations from outside runs by itself, after all the others.
 OUTSIDE = ./cmd/acceptance
-SERVERS = ^Test(Nginx|Router|Whole|HAProxy|GatewayCrashes|WorkerHangs|Unprivileged|Rehearsal|Container)
+SERVERS = ^Test(Nginx|Router|Whole|HAProxy|GatewayCrashes|WorkerHangs|Unprivileged|Rehearsal|Rolling|Container)
 INSIDE  = $(filter-out %/cmd/acceptance,$(shell $(GO) list $(PKGS)))
 
 test: ## everything: all five levels, shuffled, with the race detector where there is a C compiler
