@@ -52,12 +52,6 @@ func (s *site) signal(sig syscall.Signal) {
 	}
 }
 
-func (s *site) journal() []entry {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.entries)
-}
-
 // tell sends each of a group his signal, and waits until their main processes have ended, for as long as hands do.
 func (s *site) tell(group []worker) {
 	s.t.Helper()

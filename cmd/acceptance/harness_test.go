@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -61,11 +62,15 @@ func run(m *testing.M) int {
 type entry struct {
 	At       int64  `json:"at"`
 	Kind     string `json:"kind"`
+	Process  string `json:"process"`
 	Instance string `json:"instance"`
 	State    string `json:"state"`
 	Phase    string `json:"phase"`
 	PID      int    `json:"pid"`
 	Run      uint64 `json:"run"`
+	Op       uint64 `json:"op"`
+	Verb     string `json:"verb"`
+	Result   string `json:"result"`
 
 	Monotonic int64 `json:"monotonic"` // of the first line: CLOCK_MONOTONIC at instant 0
 }
@@ -170,6 +175,13 @@ func (x *tree) read(r io.ReadCloser) {
 			return
 		}
 	}
+}
+
+// journal is what has been read of it so far.
+func (x *tree) journal() []entry {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return slices.Clone(x.entries)
 }
 
 // until waits until the journal holds what enough asks for.

@@ -18,6 +18,9 @@ type node struct {
 	name, role string
 	needs      []int // smaller indices: the start order has no cycle
 	leave      time.Duration
+
+	instances int           // 0: it is not there
+	patience  time.Duration // how long it may take to leave
 }
 
 // randomTree draws processes of all roles; services stand below services only, and anything may need them.
