@@ -29,7 +29,7 @@ func Load(file string, o LoadOptions) (*Config, error) {
 	if len(l.faults) > 0 {
 		return nil, &Error{Faults: tidy(l.faults)}
 	}
-	c.Warnings, c.loader = tidy(l.warnings), l
+	c.Warnings, c.options, c.loader = tidy(l.warnings), &o, l
 	return c, nil
 }
 

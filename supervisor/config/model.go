@@ -27,8 +27,9 @@ type Config struct {
 	Control   Control
 	Warnings  []Fault // lint: what will surprise
 
-	loader *loader    `image:"-"` // for what is asked of it later
-	found  []*process `image:"-"` // by ordering.ID
+	options *LoadOptions // as it was loaded with; nil: it was handed over by a build that did not keep them
+	loader  *loader      `image:"-"` // for what is asked of it later; nil: it was handed over
+	found   []*process   `image:"-"` // by ordering.ID
 }
 
 // LogSettings are lastout's own log.
