@@ -30,6 +30,7 @@ type fake struct {
 	faulty   error
 	answers  []supervisor.Report // to each operation
 	upgrades []string
+	begun    chan struct{} // closed when the upgrade that was asked for last begins; nil: none was
 	shelf    *recent.Shelf
 }
 
@@ -148,18 +149,33 @@ func (f *fake) Upgrade(r UpgradeRequest, cause string) (Upgrading, func(), error
 	if r.Binary == "/bin/none" {
 		return Upgrading{}, nil, errors.New("cannot upgrade: there is none")
 	}
-	begin := func() {
+	answer := Upgrading{Number: 1, Binary: r.Binary, From: "v1", To: "v2"}
+	if r.DryRun {
+		return answer, nil, nil
+	}
+	begun := make(chan struct{})
+	f.mu.Lock()
+	f.begun = begun
+	f.mu.Unlock()
+	return answer, func() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.upgrades = append(f.upgrades, cause)
-	}
-	if r.DryRun {
-		begin = nil
-	}
-	return Upgrading{Number: 1, Binary: r.Binary, From: "v1", To: "v2"}, begin, nil
+		close(begun)
+	}, nil
 }
 
-func (f *fake) Upgraded(_ context.Context, number int) (Upgraded, bool) {
+// Upgraded answers when the upgrade that was asked for has begun, as a tree does when it is over.
+func (f *fake) Upgraded(ctx context.Context, number int) (Upgraded, bool) {
+	f.mu.Lock()
+	begun := f.begun
+	f.mu.Unlock()
+	if begun != nil {
+		select {
+		case <-begun:
+		case <-ctx.Done():
+		}
+	}
 	return Upgraded{Number: 1, From: "v1", To: "v2", Failed: "x", Kept: 3, Away: 0.01}, number == 1
 }
 
