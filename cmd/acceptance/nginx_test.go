@@ -17,7 +17,7 @@ timeout = "25s"
 command = ["gunicorn", "--workers", "2", "--threads", "64", "--bind", "unix:$DIR/app.sock", "--chdir", "$DIR",
   "app:application"]
 env = { LEDGER = "$DIR/ledger" }
-ready = { log = "Booting worker" }
+ready = { log = "takes requests" }
 stop = { timeout = "10s" }
 [process.edge]
 role = "gateway"

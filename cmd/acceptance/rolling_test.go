@@ -8,13 +8,15 @@ import (
 	"time"
 )
 
-// rolled is nginx at a held listener, before two instances of gunicorn that share one.
+// rolled is nginx at a held listener, before two instances of gunicorn that share one. A worker of gunicorn that is told to
+// leave before it has come up does not hear it, and its master waits for it; so each has one, and is ready when that is.
 var rolled = func() town {
 	o := heldNginx
 	o.ready = 3
 	o.conf = strings.NewReplacer(
 		`"--bind", "unix:$DIR/app.sock", `, "",
 		"[process.app]", "[control]\nsocket = \"$DIR/c.sock\"\n[socket.app]\nlisten = \"unix:$DIR/app.sock\"\nmode = \"0666\"\n[process.app]\ninstances = 2\npreset = \"gunicorn\"\nsockets = [\"app\"]",
+		`"--workers", "2"`, `"--workers", "1"`,
 	).Replace(o.conf)
 	return o
 }()

@@ -1,6 +1,7 @@
 # A WSGI application that answers after the milliseconds and with the bytes that its query asks for, and writes down which
 # requests it began and finished. A line is one write, so that those of several processes never mix.
 import os
+import sys
 import time
 from urllib.parse import parse_qs
 
@@ -22,3 +23,6 @@ def application(environ, start):
     note("finished", name)
     start("200 OK", [("Content-Length", str(len(body))), ("X-Request-Id", name)])
     return [body]
+
+
+print("takes requests", file=sys.stderr, flush=True)  # a worker has come up so far
