@@ -8,30 +8,18 @@ import (
 )
 
 // leaveTogether lets instances join those who are on their way out. All that have not left yet begin anew together.
-func (m *Machine) leaveTogether(who []*instance, errand string, op Op) {
-	fresh, before := m.join(who, goes, errand)
+func (m *Machine) leaveTogether(who []*instance, errand string, op Op) { m.together(who, goes, errand, op) }
+
+// drainTogether lets gateways be drained in the order of those who are on their way out, and stay.
+func (m *Machine) drainTogether(who []*instance, op Op) { m.together(who, drains, reasonDrain, op) }
+
+func (m *Machine) together(who []*instance, c course, errand string, op Op) {
+	fresh, before := m.join(who, c, errand)
 	if len(fresh) == 0 {
 		return
 	}
 	m.out = m.depart(ordering.Limits{Reserve: m.opts.Reserve})
 	m.say(Report{Kind: KindDepart, Op: op, Cause: errand, After: names(fresh)})
-	for _, i := range before {
-		m.shorten(i)
-	}
-	for _, i := range fresh {
-		m.halt(i)
-	}
-	m.out.open()
-}
-
-// drainTogether lets gateways be drained in the order of those who are on their way out, and stay.
-func (m *Machine) drainTogether(who []*instance, op Op) {
-	fresh, before := m.join(who, drains, reasonDrain)
-	if len(fresh) == 0 {
-		return
-	}
-	m.out = m.depart(ordering.Limits{Reserve: m.opts.Reserve})
-	m.say(Report{Kind: KindDepart, Op: op, Cause: reasonDrain, After: names(fresh)})
 	for _, i := range before {
 		m.shorten(i)
 	}
