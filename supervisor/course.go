@@ -8,7 +8,9 @@ import (
 )
 
 // leaveTogether lets instances join those who are on their way out. All that have not left yet begin anew together.
-func (m *Machine) leaveTogether(who []*instance, errand string, op Op) { m.together(who, goes, errand, op) }
+func (m *Machine) leaveTogether(who []*instance, errand string, op Op) {
+	m.together(who, goes, errand, op)
+}
 
 // drainTogether lets gateways be drained in the order of those who are on their way out, and stay.
 func (m *Machine) drainTogether(who []*instance, op Op) { m.together(who, drains, reasonDrain, op) }
@@ -142,30 +144,38 @@ func (m *Machine) withheld(p *process) *process {
 	return nil
 }
 
-// touchDependents has those looked at who wait for a process.
-func (m *Machine) touchDependents(p *process) {
-	for _, id := range m.graph.NeededBy(p.id) {
-		m.work++
-		if d := m.procs[id]; d.waiting > 0 || len(d.inst) == 0 {
-			m.touch(d)
-		}
-	}
-}
-
-// ceaseToWait ends the parts of operations that wait for somebody to be ready who waits himself for what users have
-// taken away. It starts when that is there again.
-func (m *Machine) ceaseToWait(p *process) {
-	far := m.withheld(p)
-	if far == nil {
-		return
-	}
-	for _, i := range p.inst {
-		for _, part := range slices.Clone(i.parts) {
-			if part.goal == toServe && i.state == Waiting {
+// ceaseToWait ends the parts of operations that wait for somebody to be ready who cannot start before users give back what
+// they have taken away. It starts when that is there again.
+func (m *Machine) ceaseToWait() {
+	known := make(map[*process]*process)
+	for _, o := range m.ops {
+		for _, part := range slices.Clone(o.parts) {
+			if part.goal != toServe || part.inst.state != Waiting {
+				continue
+			}
+			if far := m.stuck(part.inst.proc, known); far != nil {
 				m.end(part, fmt.Sprintf("waits for %s, which was stopped", far.spec.Name))
 			}
 		}
 	}
+}
+
+// stuck is what users have taken away and a process waits for: itself, or by others that wait; nil: there is none. What
+// is found out of those on the way goes into known.
+func (m *Machine) stuck(p *process, known map[*process]*process) *process {
+	if far, ok := known[p]; ok {
+		return far
+	}
+	m.work++
+	far := m.withheld(p)
+	for _, id := range m.graph.Needs(p.id) {
+		need := m.procs[id]
+		if far == nil && !need.satisfied && (need.waiting > 0 || len(need.inst) == 0) {
+			far = m.stuck(need, known)
+		}
+	}
+	known[p] = far
+	return far
 }
 
 // wanted says whether an instance shall run: no user has stopped or drained it, or it comes back.

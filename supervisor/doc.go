@@ -108,7 +108,13 @@
 // Whoever leaves by an operation, or was drained by one, was asked to: no restart policy and no on_exit heed its end. It
 // is stopped until somebody starts it, and the tree stays up although nothing else runs. Those that need it wait if they
 // wait, go on if they run, and wait after a crash. An operation waits for a start no longer than 5 minutes, and not at all
-// for one that waits for what users have stopped; it starts all the same when its time comes.
+// for one that waits, itself or by others, for what users have stopped; it starts all the same when its time comes.
+//
+// # Health
+//
+// While an instance is ready its health is looked at (CheckHealth), until StopHealth. The looks are the caller's: it
+// tells of a failure (HealthFailed) and of the first look that is well again (HealthWorks). One failure is said; the one
+// that is too many ends the run by the stop path of the instance alone, and its restart policy decides what comes next.
 //
 // # The life of a shutdown
 //

@@ -122,9 +122,6 @@ func (m *Machine) enter(i *instance, s State, cause string, until Instant) {
 	}
 	m.say(r)
 	m.touch(i.proc)
-	if s == Stopped && m.phase == Up {
-		m.touchDependents(i.proc)
-	}
 	m.progress(i, cause)
 }
 

@@ -41,6 +41,8 @@ type Machine struct {
 	ops  []*operation      // under way, by the time they were accepted
 	ripe queue[*operation] // those to look at
 
+	changed bool // something was, since the operations were looked through for those that wait in vain
+
 	acts []Action `image:"-"` // of the Step under way
 	work uint64   // how many elementary things were done; tests hold it to be linear
 }
@@ -192,6 +194,9 @@ func (m *Machine) settle() {
 			continue
 		}
 		switch {
+		case m.changed && len(m.ops) > 0:
+			m.changed = false
+			m.ceaseToWait()
 		case m.phase == Up && m.out != nil && m.out.steps == 0:
 			m.out = nil
 			m.wait = waiting{next: never}
@@ -209,6 +214,7 @@ func (m *Machine) settle() {
 // review looks at a process of which something was counted anew.
 func (m *Machine) review(p *process) {
 	m.work++
+	m.changed = true
 	if m.phase == Up {
 		m.forgetSurplus(p)
 		m.reviewStart(p)

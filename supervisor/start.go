@@ -36,12 +36,8 @@ func (m *Machine) reviewStart(p *process) {
 	if satisfied != p.satisfied || broken != p.broken {
 		m.tellDependents(p, satisfied, broken)
 	}
-	switch {
-	case p.waiting == 0 || !m.begun:
-	case p.unmet == 0 || p.denied > 0:
+	if m.begun && p.waiting > 0 && (p.unmet == 0 || p.denied > 0) {
 		m.poised.push(p)
-	default:
-		m.ceaseToWait(p)
 	}
 }
 
