@@ -33,6 +33,8 @@ func start(args []string) int {
 			args = append(args[:1:1], args[2:]...)
 		case "--version", "-v":
 			args = []string{args[0], "version"}
+		case "--help", "-h":
+			args = []string{args[0], "help"}
 		}
 	}
 	return p.main(args)
