@@ -24,7 +24,7 @@ RACE := $(shell command -v $${CC:-gcc} >/dev/null 2>&1 && echo -race)
 
 # What judges durations from outside runs by itself, after all the others.
 OUTSIDE = ./cmd/acceptance
-SERVERS = ^Test(Nginx|Router|Whole|HAProxy|GatewayCrashes|WorkerHangs|Unprivileged|Rehearsal|Rolling|UpgradeTraffic|Container)
+SERVERS = ^Test(Nginx|Held|Router|Whole|HAProxy|GatewayCrashes|WorkerHangs|Unprivileged|Rehearsal|Rolling|UpgradeTraffic|Container)
 INSIDE  = $(filter-out %/cmd/acceptance $(PURE),$(shell $(GO) list $(PKGS)))
 
 # Where there is no goroutine, which TestHouse holds, there is nothing to race, and the simulation is four times as fast.
