@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -180,16 +181,14 @@ func (k *keptFile) condense() error {
 		return err
 	}
 	defer old.Close()
-	j, err := journal.Read(old)
-	if err != nil {
-		return err
-	}
-	j.Entries = journal.Condense(j.Entries)
 	f, err := openLocked(k.path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY)
 	if err != nil {
 		return err
 	}
-	size, err := writeJournal(f, j)
+	size := int64(0)
+	if err = journal.Condense(f, old); err == nil {
+		size, err = f.Seek(0, io.SeekCurrent)
+	}
 	if err == nil {
 		err = os.Rename(k.path+".new", k.path)
 	}
@@ -199,22 +198,6 @@ func (k *keptFile) condense() error {
 	k.f.Close()
 	k.f, k.size = f, size
 	return nil
-}
-
-// writeJournal writes a whole journal with one write, and tells how large it is.
-func writeJournal(f *os.File, j *journal.Journal) (int64, error) {
-	var b bytes.Buffer
-	w, err := journal.NewWriter(&b, j.Header)
-	if err != nil {
-		return 0, err
-	}
-	for _, e := range j.Entries {
-		if err := w.Report(e.Report); err != nil {
-			return 0, err
-		}
-	}
-	n, err := f.Write(b.Bytes())
-	return int64(n), err
 }
 
 // Close gives the file back.

@@ -1,67 +1,99 @@
 package journal
 
-import "lastout/supervisor"
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
 
-// Condense leaves out what a tree that has been up for long has lived through and what matters no more: the runs that
-// are over, and all but the last turns of those that live. What Verify has to know of the rest stays, and everything
-// from the begin of a shutdown on. So whatever is added to it is checked as if nothing were missing.
-func Condense(entries []Entry) []Entry {
-	lives := map[string]*memory{}
-	at := func(r supervisor.Report) *memory {
-		m := lives[r.Instance]
-		if m == nil {
-			m = &memory{kept: map[string]int{}}
-			lives[r.Instance] = m
-		}
-		return m
+	"lastout/supervisor"
+)
+
+// Condense copies a journal, and leaves out what a tree that has been up for long has lived through and what matters no
+// more: the runs that are over, and all but the last turns of those that live. What Verify has to know of the rest stays,
+// and everything from the begin of a shutdown on. So whatever is added to it is checked as if nothing were missing.
+//
+// The journal is read twice and never as a whole: lastout itself condenses while a tree is up, and is to stay small.
+func Condense(dst io.Writer, src io.ReadSeeker) error {
+	d := digest{lives: map[string]*memory{}}
+	if _, err := scan(src, new(Header), d.add); err != nil {
+		return err
 	}
-	var whole []int // reports of the whole tree
-	rest := len(entries)
-	for i, e := range entries {
-		r := e.Report
-		if r.Kind == supervisor.KindPhase && r.Phase == supervisor.Announcing {
-			rest = i
-			break
-		}
+	if _, err := src.Seek(0, io.SeekStart); err != nil {
+		return fmt.Errorf("cannot read journal: %w", err)
+	}
+	keep := d.keeps()
+	lines, w := newLineReader(src), bufio.NewWriterSize(dst, 64<<10)
+	for {
+		text, whole, err := lines.next()
 		switch {
-		case r.Instance != "":
-			at(r).add(i, r)
-		case r.Kind == supervisor.KindDepart:
-			for _, name := range r.After {
-				at(supervisor.Report{Instance: name}).kept["depart"] = i
-			}
-		case r.Kind == supervisor.KindReload, r.Kind == supervisor.KindOperation && r.Bound > 0:
-			whole = append(whole, i)
+		case errors.Is(err, io.EOF) || err == nil && !whole:
+			return w.Flush()
+		case err != nil:
+			return err
+		case keep(lines.n): // what cannot be written is told by Flush
+			_, _ = w.Write(text)
+			_ = w.WriteByte('\n')
 		}
 	}
-	keep := make([]bool, rest)
-	for _, i := range whole {
-		keep[i] = true
-	}
-	for _, m := range lives {
-		for _, i := range m.kept {
-			keep[i] = true
-		}
-		for _, i := range m.lost {
-			keep[i] = true
-		}
-	}
-	var kept []Entry
-	for i, ok := range keep {
-		if ok {
-			kept = append(kept, entries[i])
-		}
-	}
-	return append(kept, entries[rest:]...)
 }
 
-// memory is what is kept of one instance, by the place of the entries.
+// digest is what of a journal is to be kept, by the numbers of its lines.
+type digest struct {
+	lives map[string]*memory // by instance
+	whole []int              // reports of the whole tree
+	rest  int                // all from here on; 0: no shutdown has begun
+}
+
+func (d *digest) of(instance string) *memory {
+	m := d.lives[instance]
+	if m == nil {
+		m = &memory{kept: map[string]int{}}
+		d.lives[instance] = m
+	}
+	return m
+}
+
+func (d *digest) add(line int, r supervisor.Report) {
+	switch {
+	case d.rest > 0:
+	case r.Kind == supervisor.KindPhase && r.Phase == supervisor.Announcing:
+		d.rest = line
+	case r.Instance != "":
+		d.of(r.Instance).add(line, r)
+	case r.Kind == supervisor.KindDepart:
+		for _, name := range r.After {
+			d.of(name).kept["depart"] = line
+		}
+	case r.Kind == supervisor.KindReload, r.Kind == supervisor.KindOperation && r.Bound > 0:
+		d.whole = append(d.whole, line)
+	}
+}
+
+// keeps says of a line whether it stays; the first one is the header.
+func (d *digest) keeps() func(line int) bool {
+	keep := map[int]bool{1: true}
+	for _, line := range d.whole {
+		keep[line] = true
+	}
+	for _, m := range d.lives {
+		for _, line := range m.kept {
+			keep[line] = true
+		}
+		for _, line := range m.lost {
+			keep[line] = true
+		}
+	}
+	return func(line int) bool { return keep[line] || d.rest > 0 && line >= d.rest }
+}
+
+// memory is what is kept of one instance, by the lines of its reports.
 type memory struct {
 	kept map[string]int // of its present run
 	lost []int          // of the last run that was lost: the outcome will name it
 }
 
-func (m *memory) add(i int, r supervisor.Report) {
+func (m *memory) add(line int, r supervisor.Report) {
 	key := string(r.Kind)
 	switch r.Kind {
 	case supervisor.KindState:
@@ -75,19 +107,19 @@ func (m *memory) add(i int, r supervisor.Report) {
 		case r.PID != 0:
 			key = "pid"
 		default:
-			m.kept["state"] = i // the last one
+			m.kept["state"] = line // the last one
 			return
 		}
 	case supervisor.KindSignal, supervisor.KindCommand, supervisor.KindKill, supervisor.KindExit, supervisor.KindGone,
 		supervisor.KindLost:
 	case supervisor.KindHook, supervisor.KindRetry, supervisor.KindFree, supervisor.KindWaiting, supervisor.KindPhase,
-		supervisor.KindLevel, supervisor.KindStrays, supervisor.KindNote, supervisor.KindFinish, supervisor.KindQuiesce,
+		supervisor.KindLevel, supervisor.KindStrays, supervisor.KindHealth, supervisor.KindNote, supervisor.KindFinish, supervisor.KindQuiesce,
 		supervisor.KindInvite, supervisor.KindCut, supervisor.KindUnanswered, supervisor.KindOutlook,
 		supervisor.KindOperation, supervisor.KindDepart, supervisor.KindReload, supervisor.KindUpgrade:
 		return
 	}
 	if _, known := m.kept[key]; !known {
-		m.kept[key] = i
+		m.kept[key] = line
 	}
 }
 
@@ -102,8 +134,8 @@ func (m *memory) over() bool {
 func (m *memory) begin() {
 	if _, lost := m.kept["lost"]; lost {
 		m.lost = m.lost[:0]
-		for _, i := range m.kept {
-			m.lost = append(m.lost, i)
+		for _, line := range m.kept {
+			m.lost = append(m.lost, line)
 		}
 	}
 	clear(m.kept)

@@ -1,6 +1,9 @@
 package journal_test
 
 import (
+	"bytes"
+	"io"
+	"runtime"
 	"testing"
 
 	"lastout/supervisor"
@@ -90,7 +93,7 @@ func TestCondense(t *testing.T) {
 			c.tell(s)
 			for cut := range s.j.Entries {
 				j := s.j
-				j.Entries = append(journal.Condense(s.j.Entries[:cut]), s.j.Entries[cut:]...)
+				j.Entries = append(condensed(t, s.j.Header, s.j.Entries[:cut]), s.j.Entries[cut:]...)
 				if found := journal.Verify(&j); len(found) != c.broken {
 					t.Fatalf("condensed at %d: found are %v, want %d", cut, found, c.broken)
 				}
@@ -108,7 +111,7 @@ func TestCondenseIsShort(t *testing.T) {
 		s.gone("api.1")
 		s.start("api.1")
 	}
-	if n := len(journal.Condense(s.j.Entries)); n > 4*5 {
+	if n := len(condensed(t, s.j.Header, s.j.Entries)); n > 4*5 {
 		t.Errorf("%d of %d entries stay", n, len(s.j.Entries))
 	}
 }
@@ -119,4 +122,78 @@ func (s *story) inTurn(instances ...string) {
 		s.tell(i)
 		s.leaves(i)
 	}
+}
+
+// written is a journal as it stands in a file.
+func written(t *testing.T, h journal.Header, entries []journal.Entry) []byte {
+	t.Helper()
+	var text bytes.Buffer
+	w, err := journal.NewWriter(&text, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if err := w.Report(e.Report); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return text.Bytes()
+}
+
+func condensed(t *testing.T, h journal.Header, entries []journal.Entry) []journal.Entry {
+	t.Helper()
+	var short bytes.Buffer
+	if err := journal.Condense(&short, bytes.NewReader(written(t, h, entries))); err != nil {
+		t.Fatal(err)
+	}
+	j, err := journal.Read(&short)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return j.Entries
+}
+
+// TestCondenseTakesLittle condenses a large journal: what is held of it at any moment is a small part.
+func TestCondenseTakesLittle(t *testing.T) {
+	s := newStory()
+	s.up()
+	for range 5000 {
+		s.exit("api.1", 0)
+		s.gone("api.1")
+		s.start("api.1")
+	}
+	text := written(t, s.j.Header, s.j.Entries)
+	s.j.Entries = nil
+	src := &weighed{Reader: bytes.NewReader(text)}
+	before := live()
+	if err := journal.Condense(io.Discard, src); err != nil {
+		t.Fatal(err)
+	}
+	if src.reads < 20 {
+		t.Fatalf("it was read in %d parts", src.reads)
+	}
+	if most := src.most - before; most > int64(len(text))/4 {
+		t.Errorf("of %d bytes %d were held", len(text), most)
+	}
+}
+
+// weighed is a reader that looks at every read how much memory is in use.
+type weighed struct {
+	*bytes.Reader
+	most  int64
+	reads int
+}
+
+func (w *weighed) Read(p []byte) (int, error) {
+	w.most = max(w.most, live())
+	w.reads++
+	return w.Reader.Read(p)
+}
+
+// live is how many bytes are in use.
+func live() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }

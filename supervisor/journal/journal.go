@@ -112,34 +112,45 @@ func (e *SyntaxError) Unwrap() error { return e.Err }
 // Read reads a journal. A last line without its newline was cut off by a crash or is still being written: it is left
 // out, and Cut tells its number. Any other line that is not a report is a *SyntaxError.
 func Read(r io.Reader) (*Journal, error) {
-	lines := &lineReader{r: bufio.NewReaderSize(r, 64<<10)}
-	first, whole, err := lines.next()
-	if err != nil && !errors.Is(err, io.EOF) {
+	j := new(Journal)
+	cut, err := scan(r, &j.Header, func(line int, r supervisor.Report) {
+		j.Entries = append(j.Entries, Entry{Line: line, Report: r})
+	})
+	if err != nil {
 		return nil, err
 	}
-	if len(first) == 0 || !whole {
-		return nil, &SyntaxError{Line: 1, Err: errors.New("not a journal: no header")}
+	j.Cut = cut
+	return j, nil
+}
+
+// scan reads a journal as Read does, and keeps nothing of it but the header.
+func scan(r io.Reader, h *Header, entry func(line int, r supervisor.Report)) (cut int, err error) {
+	lines := newLineReader(r)
+	first, whole, err := lines.next()
+	if err != nil && !errors.Is(err, io.EOF) {
+		return 0, err
 	}
-	j := new(Journal)
-	if err := readHeader(first, &j.Header); err != nil {
-		return nil, &SyntaxError{Line: 1, Err: err}
+	if len(first) == 0 || !whole {
+		return 0, &SyntaxError{Line: 1, Err: errors.New("not a journal: no header")}
+	}
+	if err := readHeader(first, h); err != nil {
+		return 0, &SyntaxError{Line: 1, Err: err}
 	}
 	for {
 		text, whole, err := lines.next()
 		switch {
 		case errors.Is(err, io.EOF):
-			return j, nil
+			return 0, nil
 		case err != nil:
-			return nil, err
+			return 0, err
 		case !whole:
-			j.Cut = lines.n
-			return j, nil
+			return lines.n, nil
 		}
 		var report supervisor.Report
 		if err := readReport(text, &report); err != nil {
-			return nil, &SyntaxError{Line: lines.n, Err: err}
+			return 0, &SyntaxError{Line: lines.n, Err: err}
 		}
-		j.Entries = append(j.Entries, Entry{Line: lines.n, Report: report})
+		entry(lines.n, report)
 	}
 }
 
@@ -202,6 +213,8 @@ type lineReader struct {
 	r *bufio.Reader
 	n int
 }
+
+func newLineReader(r io.Reader) *lineReader { return &lineReader{r: bufio.NewReaderSize(r, 64<<10)} }
 
 // next returns the next line without its newline, valid until the next call or longer, and whether it was whole.
 // At the end it is io.EOF.
