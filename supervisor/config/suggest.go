@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"lastout/ordering"
 )
 
 // foreign are keys of other supervisors, with what they are called here.
@@ -44,9 +46,12 @@ func didYouMean(name string, known []string) (near, hint string) {
 // Closest is the candidate that a misspelt name was most likely meant to be; "": none is near. Of equally near ones it
 // is the first in the alphabet.
 func Closest(name string, candidates []string) string {
+	if len(name) > 64 {
+		return "" // nobody means that
+	}
 	best, least := "", 1+len(name)/4
 	for _, c := range slices.Sorted(slices.Values(candidates)) {
-		if d := distance(plain(name), plain(c)); d < least || d == least && best == "" {
+		if d := ordering.Distance(plain(name), plain(c)); d < least || d == least && best == "" {
 			best, least = c, d
 		}
 	}
@@ -58,30 +63,4 @@ func Closest(name string, candidates []string) string {
 
 func plain(s string) string {
 	return strings.ReplaceAll(strings.ToLower(s), "-", "_")
-}
-
-// distance counts the letters to insert, remove, replace or swap with their neighbour to make b of a.
-func distance(a, b string) int {
-	if len(a) > 64 || len(b) > 64 {
-		return 64 // nobody means that
-	}
-	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-		before, last, row = last, row, before
-	}
-	return last[len(b)]
 }
