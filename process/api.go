@@ -22,6 +22,11 @@ type Spec struct {
 
 	// Around is what it finds around it beside all that. It costs a shim too.
 	Around *shim.Circumstances
+
+	// DeathSignal is what the program gets when the thread that started it ends (PR_SET_PDEATHSIG of prctl(2)): lastout's
+	// main thread, whose end is lastout's. 0: nothing. The program's own children get nothing, and a setuid program, or one
+	// with file capabilities, loses it.
+	DeathSignal syscall.Signal
 }
 
 // Event is what the reaper saw. The set is closed; for one run they come as Started, Exited, Empty.

@@ -17,7 +17,9 @@ func (s *Spec) shimmed() bool { return len(s.OwnPID) > 0 || s.Around.Any() }
 // forkShim starts a program by way of a shim. It returns when the program itself was executed, with exec's own error
 // where that failed.
 func forkShim(s Spec, path string, null *os.File, group int) (child, error) {
-	call, err := shim.New(shim.Order{Path: path, Argv: s.Argv, Env: s.Env, OwnPID: s.OwnPID, Around: s.Around})
+	call, err := shim.New(shim.Order{
+		Path: path, Argv: s.Argv, Env: s.Env, OwnPID: s.OwnPID, Around: s.Around, DeathSignal: int(s.DeathSignal),
+	})
 	if err != nil {
 		return child{}, &betweenError{err}
 	}

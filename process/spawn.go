@@ -45,7 +45,9 @@ func forkExec(path string, s Spec, null *os.File, group int) (child, error) {
 		Dir:   s.Dir,
 		Env:   s.Env,
 		Files: files,
-		Sys:   &syscall.SysProcAttr{Setpgid: true, PidFD: &c.pidfd, UseCgroupFD: group >= 0, CgroupFD: group},
+		Sys: &syscall.SysProcAttr{
+			Setpgid: true, PidFD: &c.pidfd, UseCgroupFD: group >= 0, CgroupFD: group, Pdeathsig: s.DeathSignal,
+		},
 	}
 	if attr.Env == nil {
 		attr.Env = []string{}

@@ -15,6 +15,8 @@ type Order struct {
 	Env    []string // whole
 	OwnPID []string // names of variables that are set to the program's own pid, each in place of one in Env
 	Around *Circumstances
+
+	DeathSignal int // armed already, and lost where the user changes; 0: none
 }
 
 // The words that an order is written in: each stands before a value, and "\x00", which no value has, behind it.
@@ -23,6 +25,7 @@ const (
 	wordArg    = "arg="
 	wordEnv    = "env="
 	wordOwnPID = "own-pid="
+	wordDeath  = "death="
 )
 
 func (o *Order) String() string {
@@ -38,6 +41,9 @@ func (o *Order) String() string {
 	write(wordArg, o.Argv...)
 	write(wordEnv, o.Env...)
 	write(wordOwnPID, o.OwnPID...)
+	if o.DeathSignal != 0 {
+		write(wordDeath, decimal(o.DeathSignal))
+	}
 	o.Around.words(write)
 	return b.String()
 }
@@ -61,6 +67,10 @@ func parse(text string) (*Order, bool) {
 			o.Env = append(o.Env, value)
 		case wordOwnPID:
 			o.OwnPID = append(o.OwnPID, value)
+		case wordDeath:
+			if !number(value, &o.DeathSignal) {
+				return nil, false
+			}
 		default:
 			if !o.Around.read(word+"=", value) {
 				return nil, false

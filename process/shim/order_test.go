@@ -34,6 +34,7 @@ func TestOrderIsUnderstood(t *testing.T) {
 				Soft:     rapid.Uint64().Draw(t, "soft"), Hard: Unlimited,
 			}}
 		}
+		want.DeathSignal = rapid.IntRange(0, 64).Draw(t, "death")
 		got, ok := parse(want.String())
 		if !ok {
 			t.Fatalf("not understood: %q", want)

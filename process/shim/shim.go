@@ -49,15 +49,33 @@ func be(at int) {
 
 // do carries the order out. It returns if that failed.
 func (o *Order) do() error {
-	env := o.Env
+	env, parent := o.Env, os.Getppid()
 	if len(o.OwnPID) > 0 {
 		env = withOwnPID(env, o.OwnPID)
 	}
 	if err := o.Around.become(); err != nil {
 		return err
 	}
+	if err := o.arm(parent); err != nil {
+		return err
+	}
 	// Exec puts the soft limit of open files back that Go raised for itself.
 	return syscall.Exec(o.Path, o.Argv, env)
+}
+
+// arm has the signal come when the parent dies, also to another user: with the change of the user it was lost. A parent
+// that died meanwhile has had no signal sent.
+func (o *Order) arm(parent int) error {
+	if o.DeathSignal == 0 {
+		return nil
+	}
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(o.DeathSignal), 0, 0, 0); err != nil {
+		return failed("learn of its parent's death", err)
+	}
+	if os.Getppid() != parent {
+		_ = unix.Kill(os.Getpid(), syscall.Signal(o.DeathSignal))
+	}
+	return nil
 }
 
 func withOwnPID(env, names []string) []string {

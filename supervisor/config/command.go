@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"os"
+	"syscall"
 
 	"lastout/process/shim"
 )
@@ -16,6 +17,7 @@ type builder struct {
 	dir   string // absolute
 
 	around *shim.Circumstances
+	death  syscall.Signal
 }
 
 func (b *builder) fault(at *place, format string, args ...any) {
@@ -81,7 +83,7 @@ func (b *builder) command(at *place, items []text, name string) Command {
 		}
 		argv[0] = path
 	}
-	return Command{Argv: argv, Dir: b.dir, Env: b.env, Line: at.line, Around: b.around}
+	return Command{Argv: argv, Dir: b.dir, Env: b.env, Line: at.line, Around: b.around, DeathSignal: b.death}
 }
 
 // shell hands a command line to the shell as it is written: the shell expands it.
@@ -90,7 +92,10 @@ func (b *builder) shell(t *table, name string) Command {
 	if line == "" {
 		b.fault(t.place("shell"), "%s: it is empty", name)
 	}
-	return Command{Argv: []string{"/bin/sh", "-c", line}, Dir: b.dir, Env: b.env, Line: t.place("shell").line, Around: b.around}
+	return Command{
+		Argv: []string{"/bin/sh", "-c", line}, Dir: b.dir, Env: b.env, Line: t.place("shell").line, Around: b.around,
+		DeathSignal: b.death,
+	}
 }
 
 // cwd is the directory the instance runs in.

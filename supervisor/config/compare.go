@@ -47,13 +47,14 @@ func (c *Config) startedWith(id ordering.ID, n int) started {
 		Command: i.Command, Probe: i.Probe, Log: p.Log, LogFile: i.LogFile, Stdin: i.Stdin, Dialect: p.Dialect,
 		Role: s.Role, Ready: s.Ready,
 	}
-	w.Command.Line, w.Log.File = 0, ""
+	// The signal of a death follows the stop signal: it is no reason to restart anybody, and holds from the next start on.
+	w.Command.Line, w.Command.DeathSignal, w.Log.File = 0, 0, ""
 	if w.Probe.Log != nil {
 		w.Pattern, w.Probe.Log = w.Probe.Log.String(), nil
 	}
 	if w.Probe.Exec != nil {
 		exec := *w.Probe.Exec
-		exec.Line = 0
+		exec.Line, exec.DeathSignal = 0, 0
 		w.Probe.Exec = &exec
 	}
 	for _, k := range p.Sockets {
@@ -95,7 +96,7 @@ func sameOrder(a, b ordering.Node) bool {
 func sameCommands(a, b *Instance) bool {
 	x, y := *a, *b
 	for _, i := range []*Instance{&x, &y} {
-		i.Name, i.Command, i.Probe = "", Command{}, Probe{}
+		i.Name, i.Command, i.Probe = "", Command{DeathSignal: i.Command.DeathSignal}, Probe{}
 		hooks := make(map[supervisor.HookKind]Command, len(i.Hooks))
 		for kind, c := range i.Hooks {
 			c.Line = 0

@@ -42,6 +42,8 @@ func TestCompare(t *testing.T) {
 		"its sockets":         {"port = 9000", "port = 9000\nsockets = [\"web\"]", supervisor.Restarts},
 		"its role":            {"port = 9000", "port = 9000\nrole = \"service\"", supervisor.Restarts},
 		"its stop":            {`"5s"`, `"6s"`, supervisor.Registers},
+		"its stop signal":     {`"5s"`, `"5s", signal = "INT"`, supervisor.Registers},
+		"its death's signal":  {"port = 9000", "port = 9000\npdeathsig = \"KILL\"", supervisor.Registers},
 		"a hook's command":    {`["true"]`, `["false"]`, supervisor.Registers},
 		"how often it starts": {"port = 9000", "port = 9000\nrestart = \"always\"", supervisor.Registers},
 		"its instances":       {"port = 9000", "port = 9000\ninstances = 3", supervisor.Registers},

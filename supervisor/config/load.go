@@ -42,6 +42,7 @@ type loader struct {
 	main      *table // the main file
 	defaults  *table
 	held      []Socket
+	guarded   bool // guardian.enabled
 	faults    []Fault
 	warnings  []Fault
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"regexp"
+	"syscall"
 	"time"
 
 	"lastout/ordering"
@@ -25,6 +26,7 @@ type Config struct {
 	After     *Command
 	Log       LogSettings
 	Control   Control
+	Guardian  bool    // a parent stage watches over lastout itself
 	Warnings  []Fault // lint: what will surprise
 
 	options *LoadOptions // as it was loaded with; nil: it was handed over by a build that did not keep them
@@ -98,6 +100,9 @@ type Command struct {
 	Line int      // where it is configured
 
 	Around *shim.Circumstances // user, limits and the like; nil: as lastout has them
+
+	// DeathSignal is what its main process gets when lastout dies; 0: nothing.
+	DeathSignal syscall.Signal
 }
 
 // Probe is how readiness is found out. At most one field is set; none: the machine knows (exec, exit, delay).

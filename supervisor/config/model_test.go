@@ -60,8 +60,10 @@ func TestTree(t *testing.T) {
 		Before: 4 * time.Second, After: 5 * time.Second, ClassOnly: true, Stay: true,
 	}, c.Options)
 	env := []string{"HOME=/home/me", "PATH=/bin:/usr/bin", "LEVEL=none"}
-	same(t, "before", &Command{Argv: []string{"./announce", "none"}, Dir: dir, Env: env, Line: 20}, c.Before)
-	same(t, "after", &Command{Argv: []string{"/bin/sh", "-c", "echo $HOME ${x}"}, Dir: dir, Env: env, Line: 21}, c.After)
+	same(t, "before", &Command{Argv: []string{"./announce", "none"}, Dir: dir, Env: env, Line: 20, DeathSignal: syscall.SIGTERM}, c.Before)
+	same(t, "after", &Command{
+		Argv: []string{"/bin/sh", "-c", "echo $HOME ${x}"}, Dir: dir, Env: env, Line: 21, DeathSignal: syscall.SIGTERM,
+	}, c.After)
 	var names []string
 	for _, n := range c.Nodes {
 		names = append(names, n.Name)
@@ -124,16 +126,19 @@ func TestInstances(t *testing.T) {
 		"HOME=/home/me", "PATH=/opt/bin:/bin:/usr/bin", "LEVEL=debug", "FROM_FILE=a file", "NESTED=a file!", "PORT=9001",
 		"BOTH=a file//home/me", "ME=api-2", "LASTOUT_PROCESS=api", "LASTOUT_INSTANCE=2",
 	}
+	hook := func(line int, argv ...string) Command {
+		return Command{Argv: argv, Dir: parts, Env: env, Line: line, DeathSignal: syscall.SIGTERM}
+	}
 	same(t, "api.2", Instance{
 		Name: "api.2", N: 2,
 		Command: Command{
 			Argv: []string{"gunicorn", "-b", "127.0.0.1:9001", "--name", "api.2", "cost: 5$", "{other}"}, Dir: parts, Env: env,
-			Line: 53,
+			Line: 53, DeathSignal: syscall.SIGINT,
 		},
 		Hooks: map[supervisor.HookKind]Command{
-			supervisor.PreStop:   {Argv: []string{"/bin/sh", "-c", "./deregister $PORT"}, Dir: parts, Env: env, Line: 66},
-			supervisor.PreDrain:  {Argv: []string{"/bin/sh", "-c", "./away"}, Dir: parts, Env: env, Line: 30},
-			supervisor.PostStart: {Argv: []string{"./register", "9001"}, Dir: parts, Env: env, Line: 67},
+			supervisor.PreStop:   hook(66, "/bin/sh", "-c", "./deregister $PORT"),
+			supervisor.PreDrain:  hook(30, "/bin/sh", "-c", "./away"),
+			supervisor.PostStart: hook(67, "./register", "9001"),
 		},
 		Stop:    []Command{{}},
 		Probe:   Probe{HTTP: "http://127.0.0.1:9001/healthz", Interval: 100 * time.Millisecond},
@@ -152,7 +157,7 @@ func TestSingleInstances(t *testing.T) {
 	}
 	migrate, _ := find(t, c, "migrate")
 	same(t, "the command lastout is the running program", Command{
-		Argv: []string{self, "demo"}, Dir: dir, Line: 46,
+		Argv: []string{self, "demo"}, Dir: dir, Line: 46, DeathSignal: syscall.SIGINT,
 		Env: []string{"HOME=/home/me", "LEVEL=info", "PATH=/bin", "LASTOUT_PROCESS=migrate", "LASTOUT_INSTANCE=1"},
 	}, migrate.Instances[0].Command)
 	same(t, "name", "migrate", migrate.Instances[0].Name)

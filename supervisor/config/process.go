@@ -199,6 +199,7 @@ func (l *loader) inspect(p *process) {
 	b.stopCommands(p)
 	b.drain(p)
 	b.circumstances(p.t, b.account(p.t))
+	b.deathSignal(p)
 	ready := p.t.table("ready")
 	if ready.has("exec") {
 		b.either(ready, "exec", "ready.exec")
@@ -218,6 +219,7 @@ func (l *loader) instance(p *process, n int) Instance {
 	who := b.account(p.t)
 	env := b.environ(p, who)
 	b.env, b.around = env.list(), b.circumstances(p.t, who)
+	main := b.deathSignal(p)
 	b.dir = b.cwd(p.t)
 	i := Instance{
 		Name:    p.name,
@@ -231,6 +233,7 @@ func (l *loader) instance(p *process, n int) Instance {
 		Stdin:   b.stdin(p.t),
 		LogFile: b.logFile(p),
 	}
+	i.Command.DeathSignal = main
 	if p.instances > 1 {
 		i.Name = fmt.Sprintf("%s.%d", p.name, n)
 	}

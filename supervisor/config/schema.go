@@ -294,6 +294,10 @@ func circumstanceKeys() []Key {
 		{Path: "process.*.capabilities", Type: Strings, Inherit: true, Doc: "those it keeps"},
 		{Path: "process.*.no_new_privs", Type: Bool, Inherit: true, Doc: "see prctl(2)"},
 		{Path: "process.*.stdin", Type: String, Inherit: true, Default: "null", Doc: `"null", "inherit" or a file`},
+		{
+			Path: "process.*.pdeathsig", Type: String, Inherit: true, Default: "stop.signal, or TERM; none under a guardian",
+			Doc: `the signal its main process gets when lastout dies, or "none": it lives on`,
+		},
 	}
 }
 

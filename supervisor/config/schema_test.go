@@ -81,7 +81,7 @@ var samples = map[string]string{
 	"process.*.capabilities": `["CAP_KILL"]`, "process.*.log": `{}`, "process.*.health": `{ tcp = "127.0.0.1:80" }`,
 	"process.*.health.tcp": `"127.0.0.1:80"`, "process.*.health.http": `"http://127.0.0.1/"`,
 	"process.*.drain": `{ quiet = "1s" }`, "control.listen": `"127.0.0.1:9180"`, "control.allow_users": `["0", "7:read"]`,
-	"process.*.stop.then": `[{ signal = "QUIT" }]`,
+	"process.*.pdeathsig": `"KILL"`, "process.*.stop.then": `[{ signal = "QUIT" }]`,
 }
 
 // company is what a key needs beside it to make sense.

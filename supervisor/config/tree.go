@@ -29,8 +29,11 @@ func (l *loader) settings(main *table) *Config {
 		Options: l.shutdown(main),
 		Log:     LogSettings{Level: log.str("level", "info"), Format: log.str("format", "auto")},
 	}
+	c.Guardian = main.table("guardian").flag("enabled", false)
+	l.guarded = c.Guardian
 	hooks := main.table("hooks")
 	b := &builder{l: l, dir: main.at.file.dir, env: l.inherited.list(), scope: scope{lookup: l.environ.lookup}}
+	b.death = l.orphaned()
 	c.Before, c.Options.Before = b.treeHook(hooks, "before_shutdown")
 	c.Linger = main.table("shutdown").duration("linger", defaultLinger)
 	c.After, c.Options.After = b.treeHook(hooks, "after_shutdown")

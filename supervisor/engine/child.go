@@ -82,7 +82,7 @@ func (h *Host) spawn(c *child) {
 	if err == nil {
 		err = h.reaper.Start(process.Spec{
 			Run: c.tag, Name: c.name, Argv: c.command.Argv, Dir: c.command.Dir, Env: c.env, Files: c.files, Hook: c.hook,
-			OwnPID: c.ownPID, Around: c.command.Around,
+			OwnPID: c.ownPID, Around: c.command.Around, DeathSignal: c.command.DeathSignal,
 		})
 	}
 	for _, f := range c.ours {

@@ -44,6 +44,8 @@ func (h *Host) reloadOf(c *config.Config) supervisor.Reload {
 	switch {
 	case c.Name != h.config.Name:
 		ev.Unfit = "the name of the tree has changed, by which its control groups and its control socket are called"
+	case c.Guardian != h.config.Guardian:
+		ev.Unfit = "guardian.enabled has changed, and a guardian is there from the start on or not at all"
 	case !reflect.DeepEqual(socketsOf(c), socketsOf(h.config)):
 		ev.Unfit = "the held listeners have changed, which are opened once, at the start"
 	}
