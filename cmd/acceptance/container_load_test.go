@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"testing"
 	"time"
 )
 
@@ -15,6 +16,7 @@ import (
 type crowd struct {
 	from *space
 	to   netip.AddrPort
+	page string // what every answer says; nothing: which request it is to
 	wg   sync.WaitGroup
 
 	mu       sync.Mutex
@@ -73,11 +75,18 @@ func (c *crowd) ask(id int) {
 	switch {
 	case err != nil:
 		c.lost = append(c.lost, err.Error())
-	case said != fmt.Sprintf("200 OK answer to id=%d", id):
+	case said != c.wanted(id):
 		c.lost = append(c.lost, fmt.Sprintf("%.60q", said))
 	default:
 		c.answered++
 	}
+}
+
+func (c *crowd) wanted(id int) string {
+	if c.page != "" {
+		return "200 OK " + c.page
+	}
+	return fmt.Sprintf("200 OK answer to id=%d", id)
 }
 
 func (c *crowd) exchange(conn net.Conn, id int) (string, error) {
@@ -94,4 +103,39 @@ func (c *crowd) exchange(conn net.Conn, id int) (string, error) {
 	defer answer.Body.Close()
 	body, err := io.ReadAll(answer.Body)
 	return answer.Status + " " + string(body), err
+}
+
+// hold sends requests whose answers are not read yet.
+func (c *crowd) hold(t testing.TB, n int) []net.Conn {
+	t.Helper()
+	var all []net.Conn
+	for range n {
+		conn, err := c.from.dial(c.to, clientPatience)
+		if err == nil {
+			t.Cleanup(func() { conn.Close() })
+			err = conn.SetDeadline(time.Now().Add(clientPatience))
+		}
+		if err == nil {
+			_, err = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, conn)
+	}
+	return all
+}
+
+// wantAnswer reads a whole answer.
+func wantAnswer(t testing.TB, conn net.Conn) {
+	t.Helper()
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Errorf("no answer: %v", err)
+		return
+	}
+	defer answer.Body.Close()
+	if _, err := io.Copy(io.Discard, answer.Body); err != nil || answer.StatusCode != http.StatusOK {
+		t.Errorf("it is answered by %s, %v", answer.Status, err)
+	}
 }

@@ -3,13 +3,11 @@ package acceptance
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -18,99 +16,6 @@ import (
 
 	"golang.org/x/sys/unix"
 )
-
-// dockerCaps are the capabilities that Docker and Podman leave a container by default (CAP_NET_ADMIN is none of them).
-var dockerCaps = []string{
-	"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL", "CAP_NET_BIND_SERVICE", "CAP_SETFCAP",
-	"CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT",
-}
-
-// bundle is what a container is made of.
-type bundle struct {
-	args    []string
-	files   map[string]string // of /conf
-	seccomp map[string]any    // nil: none
-	host    bool              // the host's programs are there too
-	net     *space            // nil: a network of its own
-}
-
-// write makes an OCI bundle: our programs, all static, on a root that is read-only.
-func (b *bundle) write(t testing.TB) string {
-	t.Helper()
-	dir := t.TempDir()
-	for _, d := range []string{"bin", "conf", "dev", "proc", "run", "sys", "tmp"} {
-		if err := os.MkdirAll(filepath.Join(dir, "rootfs", d), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for name, text := range b.files {
-		if err := os.WriteFile(filepath.Join(dir, "rootfs/conf", name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	spec, err := json.Marshal(b.spec(dir))
-	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, "config.json"), spec, 0o644)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
-type object = map[string]any
-
-// spec is the bundle's config.json (OCI runtime specification 1.0).
-func (b *bundle) spec(token string) object {
-	namespaces := []object{{"type": "pid"}, {"type": "ipc"}, {"type": "uts"}, {"type": "mount"}}
-	network := object{"type": "network"}
-	if b.net != nil {
-		network["path"] = b.net.path + "/ns/net"
-	}
-	linux := object{
-		"namespaces":    append(namespaces, network),
-		"maskedPaths":   []string{"/proc/kcore", "/proc/keys", "/sys/firmware"},
-		"readonlyPaths": []string{"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"},
-	}
-	if b.seccomp != nil {
-		linux["seccomp"] = b.seccomp
-	}
-	caps := object{"bounding": dockerCaps, "effective": dockerCaps, "permitted": dockerCaps}
-	return object{
-		"ociVersion": "1.0.2", "hostname": "test", "root": object{"path": "rootfs", "readonly": true}, "linux": linux,
-		"mounts": b.mounts(),
-		"process": object{
-			"user": object{"uid": 0, "gid": 0}, "cwd": "/", "args": b.args, "capabilities": caps,
-			"env": []string{"PATH=/ours:/usr/sbin:/usr/bin:/sbin:/bin", "TEST_TOKEN=" + token},
-		},
-	}
-}
-
-func (b *bundle) mounts() []object {
-	mount := func(to, kind, from string, options ...string) object {
-		return object{"destination": to, "type": kind, "source": from, "options": options}
-	}
-	all := []object{
-		mount("/proc", "proc", "proc"),
-		mount("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755"),
-		mount("/dev/shm", "tmpfs", "shm", "nosuid", "noexec", "nodev", "mode=1777"),
-		mount("/tmp", "tmpfs", "tmpfs", "nosuid", "nodev", "mode=1777"),
-		mount("/run", "tmpfs", "tmpfs", "nosuid", "nodev", "mode=755"),
-		mount("/ours", "tmpfs", "tmpfs", "nosuid", "nodev", "mode=755"),
-	}
-	for name, file := range map[string]string{"lastout": lastoutBin, "web": webBin, "child": childBin} {
-		all = append(all, mount("/ours/"+name, "bind", file, "bind", "ro"))
-	}
-	if b.host {
-		for _, dir := range []string{"/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc"} {
-			if _, err := os.Stat(dir); err == nil {
-				all = append(all, mount(dir, "bind", dir, "rbind", "ro"))
-			}
-		}
-		all = append(all, mount("/var/log", "tmpfs", "tmpfs", "mode=755"), mount("/var/lib", "tmpfs", "tmpfs", "mode=755"))
-	}
-	return all
-}
 
 // oci is a container runtime.
 type oci struct {
@@ -122,6 +27,12 @@ type oci struct {
 // newOCI says that a runtime works here. Where the host mixes cgroup v1 and v2, crun wants the latter alone.
 func newOCI(t testing.TB, name string) *oci {
 	t.Helper()
+	return newOCIWith(t, name, name == "crun")
+}
+
+// newOCIWith is the same with cgroup v2 alone or not, which the containers of any runtime need that are to see it.
+func newOCIWith(t testing.TB, name string, unified bool) *oci {
+	t.Helper()
 	if _, err := exec.LookPath(name); err != nil {
 		unable(t, name+" is not installed")
 	}
@@ -129,7 +40,7 @@ func newOCI(t testing.TB, name string) *oci {
 		unable(t, "only root can run containers")
 	}
 	r := &oci{name: name, state: t.TempDir()}
-	if name == "crun" {
+	if unified {
 		r.space = newSpace(t, unix.CLONE_NEWNS, func() error {
 			return errors.Join(unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
 				unix.Mount("cgroup2", "/sys/fs/cgroup", "cgroup2", 0, ""))
@@ -284,17 +195,28 @@ func (c *container) await(pattern string) {
 
 // kill has the runtime send PID 1 a signal.
 func (c *container) kill(signal string) error {
+	_, err := c.ask("kill", c.id, signal)
+	return err
+}
+
+// exec has the runtime run a program in the container, and returns what it wrote.
+func (c *container) exec(args ...string) (string, error) {
+	return c.ask(append([]string{"exec", c.id}, args...)...)
+}
+
+// ask calls the runtime.
+func (c *container) ask(args ...string) (string, error) {
 	var out bytes.Buffer
-	cmd := c.by.command("kill", c.id, signal)
+	cmd := c.by.command(args...)
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := c.by.start(cmd)
 	if err == nil {
 		err = cmd.Wait()
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w: %s", strings.Join(cmd.Args, " "), err, out.Bytes())
+		err = fmt.Errorf("%s: %w: %s", strings.Join(cmd.Args, " "), err, out.Bytes())
 	}
-	return nil
+	return out.String(), err
 }
 
 // stop has it killed by SIGTERM, and waits for its end.

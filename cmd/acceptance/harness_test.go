@@ -292,12 +292,17 @@ type life struct {
 // lives reads the lives that a child recorded, in the order of their starts.
 func (x *tree) lives(name string) []life {
 	x.t.Helper()
-	text, err := os.ReadFile(filepath.Join(x.dir, name))
+	return readLives(x.t, filepath.Join(x.dir, name))
+}
+
+func readLives(t testing.TB, file string) []life {
+	t.Helper()
+	text, err := os.ReadFile(file)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		x.t.Fatal(err)
+		t.Fatal(err)
 	}
 	var all []life
 	for line := range strings.Lines(string(text)) {
@@ -305,7 +310,7 @@ func (x *tree) lives(name string) []life {
 		var pid int
 		var at int64
 		if _, err := fmt.Sscan(line, &event, &pid, &at); err != nil {
-			x.t.Fatalf("record of %s: %q: %v", name, line, err)
+			t.Fatalf("record of %s: %q: %v", file, line, err)
 		}
 		if event == "start" {
 			all = append(all, life{pid: pid, start: at})
@@ -314,7 +319,7 @@ func (x *tree) lives(name string) []life {
 		l := &all[len(all)-1]
 		switch {
 		case l.pid != pid:
-			x.t.Fatalf("record of %s: %q in the life of %d", name, line, l.pid)
+			t.Fatalf("record of %s: %q in the life of %d", file, line, l.pid)
 		case event == "term" && l.term == 0:
 			l.term = at
 		case event == "exit":
@@ -341,7 +346,13 @@ func (x *tree) verify() {
 	if err := os.WriteFile(file, x.raw.Bytes(), 0o644); err != nil {
 		x.t.Fatal(err)
 	}
+	verifyJournal(x.t, file)
+}
+
+// verifyJournal has lastout check a journal.
+func verifyJournal(t testing.TB, file string) {
+	t.Helper()
 	if out, err := exec.Command(lastoutBin, "verify", file).CombinedOutput(); err != nil {
-		x.t.Errorf("lastout verify: %v\n%s", err, out)
+		t.Errorf("lastout verify: %v\n%s", err, out)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -53,4 +54,44 @@ func TestDeployExamples(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestDeployExported holds that what the engines are told is what lastout itself says that they need.
+func TestDeployExported(t *testing.T) {
+	dir := filepath.Join("..", "..", "testdata", "deploy")
+	for engine, file := range map[string]string{"kubernetes": "kubernetes.yaml", "compose": "compose.yaml"} {
+		said := printed(t, "export", engine, "-c", filepath.Join(dir, "nginx", "lastout.toml"))
+		want := allowed.FindSubmatch(said)
+		if want == nil {
+			t.Fatalf("export %s does not say how long a shutdown may take:\n%s", engine, said)
+		}
+		text, err := os.ReadFile(filepath.Join(dir, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, got := range allowed.FindAllSubmatch(text, -1) {
+			if !bytes.Equal(got[1], want[1]) {
+				t.Errorf("%s says %q, and lastout export %s says %q", file, got[0], engine, want[0])
+			}
+		}
+	}
+}
+
+// printed is what a verb answers.
+func printed(t *testing.T, args ...string) []byte {
+	t.Helper()
+	out, err := os.Create(filepath.Join(t.TempDir(), "stdout"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	p := &program{stdout: out, stderr: os.Stderr}
+	if err := p.app().Run(append([]string{"lastout"}, args...)); err != nil {
+		t.Fatalf("lastout %q: %v", args, err)
+	}
+	text, err := os.ReadFile(out.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }
