@@ -154,7 +154,8 @@ func (d *door) release() {
 	}
 }
 
-// letIn lets new connections in again at the tree's own listeners. It returns what does not work, for people.
+// letIn lets new connections in again at the tree's own listeners; the held ones are the loop's. It returns what does not
+// work, for people.
 func (d *door) letIn() (said []string) {
 	for _, l := range d.all {
 		if err := l.Undo(); err != nil {
@@ -162,7 +163,7 @@ func (d *door) letIn() (said []string) {
 		}
 		l.Close()
 	}
-	d.all, d.open, d.released = nil, nil, false
+	d.all, d.open, d.released, d.held.shut = nil, nil, false, nil
 	return said
 }
 

@@ -63,6 +63,7 @@ type orders struct {
 	told bool // the run was told to stop: listeners are its own
 	over bool // the run is gone
 	late bool // its drain was over before it came to its end
+	undo int  // how often new connections were let in again
 }
 
 // drainer sees to the listeners and connections of one run, from its drain on until it is gone. It has a goroutine of
@@ -87,6 +88,7 @@ type drainer struct {
 	hearing  hearing
 	shutAt   time.Time // when it began to turn connections away; zero: it did not
 	answered bool      // that they are turned away
+	undone   int       // how often they were let in again: behind the orders, which may ask for both before they are seen
 	vigil    vigil
 	back     heldBack
 	ended    map[uint64]bool // preconnects that were seen to, by cookie
@@ -214,7 +216,8 @@ func (d *drainer) proceed(o orders, now time.Time) time.Duration {
 		d.listen(o.told, now)
 		return d.rest(longLook, now)
 	}
-	if !o.shut {
+	if d.undone != o.undo {
+		d.undone = o.undo
 		d.letIn()
 	}
 	if !o.shut && o.look == forNothing {

@@ -124,7 +124,10 @@ func (h *Host) unquiesce(a supervisor.Unquiesce) {
 		return
 	}
 	held := l.drainer.orders.Load().held
-	l.drainer.change(func(o *orders) { o.shut, o.held, o.look, o.late = false, nil, forNothing, false })
+	l.drainer.change(func(o *orders) {
+		o.shut, o.held, o.look, o.late = false, nil, forNothing, false
+		o.undo++
+	})
 	for _, x := range held {
 		x.shut.Store(false)
 		h.drainers.Go(func() { h.noteError(x.letIn()) })

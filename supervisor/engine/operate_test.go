@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -118,30 +119,59 @@ func TestSignalIsSentAsItIs(t *testing.T) {
 	}
 }
 
-// TestDrainIsTakenBack turns new connections away from a gateway, and lets them in again, twice.
+// TestDrainIsTakenBack turns new connections away from a gateway, and lets them in again, twice; then both at once: it is
+// the last word that counts. A listener that lastout holds is no exception.
 func TestDrainIsTakenBack(t *testing.T) {
-	r := newRig(t)
-	r.gateway(supervisor.UntilQuiet)
-	r.start()
-	address := r.address("listens")
-	r.state("edge", supervisor.Ready)
-	kept := r.dial(address)
-	kept.ask("/") // one that never carried a byte would be ended
-	kept.answered()
-	for range 2 {
-		r.done(supervisor.Operation{Verb: supervisor.VerbDrain, Names: []string{"edge"}})
-		r.turnedAway(address)
-		kept.ask("/")
-		kept.answered()
-		r.done(supervisor.Operation{Verb: supervisor.VerbUndrain, Names: []string{"edge"}})
-		again := r.dial(address)
-		again.ask("/")
-		again.answered()
-	}
-	r.done(supervisor.Operation{Verb: supervisor.VerbDrain, Names: []string{"edge"}})
-	r.turnedAway(address)
-	if out := r.stop(); out.Code != 0 {
-		t.Errorf("outcome %+v", out)
+	for _, whose := range []string{"own", "held"} {
+		t.Run(whose, func(t *testing.T) {
+			r := newRig(t)
+			if whose == "own" {
+				r.gateway(supervisor.UntilQuiet)
+			} else {
+				r.heldGateway([]int{r.holds("web")})
+			}
+			r.start()
+			r.state("edge", supervisor.Ready)
+			var address string
+			if whose == "own" {
+				address = r.address("listens")
+			} else {
+				address = r.heldAt(0)
+			}
+			kept := r.dial(address)
+			kept.ask("/") // one that never carried a byte would be ended
+			kept.answered()
+			drain := supervisor.Operation{Verb: supervisor.VerbDrain, Names: []string{"edge"}}
+			undrain := supervisor.Operation{Verb: supervisor.VerbUndrain, Names: []string{"edge"}}
+			for range 2 {
+				r.done(drain)
+				r.turnedAway(address)
+				kept.ask("/")
+				kept.answered()
+				r.done(undrain)
+				again := r.dial(address)
+				again.ask("/")
+				again.answered()
+			}
+			for range 2 {
+				both := []*Ticket{r.host.Operate(drain), r.host.Operate(undrain), r.host.Operate(drain)}
+				if a := r.answer(both[2]); a.Result != supervisor.Completed {
+					t.Fatalf("drained again: %+v", a)
+				}
+				r.turnedAway(address)
+				r.done(undrain)
+			}
+			r.done(drain)
+			r.turnedAway(address)
+			if out := r.stop(); out.Code != 0 {
+				t.Errorf("outcome %+v", out)
+			}
+			for _, rep := range r.reports {
+				if rep.Kind == supervisor.KindQuiesce && strings.Contains(rep.Cause, "no answer") {
+					t.Errorf("turned away: %s", rep.Cause)
+				}
+			}
+		})
 	}
 }
 
