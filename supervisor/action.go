@@ -140,7 +140,8 @@ type (
 		Run  Run
 	}
 
-	// StopWatch ends a Watch or Settle that was not answered.
+	// StopWatch ends a Watch or Settle that was not answered, or says that the time of a drain was over before its watch.
+	// Answer to one that ends a drain: Unanswered, or nothing.
 	StopWatch struct {
 		Inst Inst
 		Run  Run

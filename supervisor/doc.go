@@ -63,7 +63,7 @@
 //	watch       BecameDrained               drain.timeout
 //	settle      Settled                     drain.settle
 //
-// A Watch or Settle ends with its answer or with StopWatch. Where Exited ends the drain, or impatience does, nothing else
+// A Watch or Settle ends with its answer or with StopWatch, and so does a drain whose time is over before its watch. Where Exited ends the drain, or impatience does, nothing else
 // is taken back: what was quiesced stays so until the run is gone. Answers that come late are ignored.
 //
 // # Who listens

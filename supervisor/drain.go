@@ -203,6 +203,7 @@ func (m *Machine) drainLate(i *instance) {
 	if i.proc.spec.Role != ordering.Gateway {
 		m.note(i, late)
 	}
+	i.watched = i.watched || i.quiesced // it may not have come to the watch: who is not answered is told of all the same
 	m.drained(i, late)
 }
 

@@ -2,11 +2,14 @@ package engine
 
 import (
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"lastout/ordering"
 	"lastout/supervisor"
@@ -280,6 +283,51 @@ func TestUnansweredAreNamed(t *testing.T) {
 	r.wait()
 	if r.has(supervisor.KindCut, "edge") {
 		t.Error("it was answered after all, and is said to have been cut off")
+	}
+}
+
+// Where the time of a drain is up before new connections are turned away, who is not answered is named all the same: who
+// is still queued, too.
+func TestUnansweredAreNamedBeforeTheWatch(t *testing.T) {
+	r := newRig(t)
+	leaves, hold := r.fifo("leaves"), r.fifo("hold")
+	r.add("app", ordering.Worker, "").Process.Instances[0].Command = r.shell(`trap "" TERM; read line < $DIR/leaves`)
+	e := r.gateway(supervisor.UntilQuiet)
+	r.nodes[1].DependsOn = []string{"app"}
+	e.Spec.Drain.Timeout = 300 * time.Millisecond // less than a queue is waited for
+	r.start()
+	address := r.address("listens")
+	c := r.dial(address)
+	c.ask("/hold")
+	r.out.await("holds a request")
+	pid := r.pids()["edge"]
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil { // it accepts nobody any more
+		t.Fatal(err)
+	}
+	if err := unix.Waitid(unix.P_PID, pid, nil, unix.WSTOPPED|unix.WNOWAIT, nil); err != nil { // all of its threads
+		t.Fatal(err)
+	}
+	queued := r.dial(address)
+	queued.ask("/")
+	r.host.Stop("test")
+	late := r.await("the word", func(rep supervisor.Report) bool { return rep.Kind == supervisor.KindUnanswered })
+	var named []string
+	for _, x := range late.Connections {
+		named = append(named, x.Peer)
+	}
+	if len(named) != 2 || !slices.Contains(named, c.LocalAddr().String()) || !slices.Contains(named, queued.LocalAddr().String()) {
+		t.Errorf("unanswered: %+v", late)
+	}
+	if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	hold.release()
+	c.answered()
+	queued.answered()
+	leaves.release()
+	r.wait()
+	if r.has(supervisor.KindCut, "edge") {
+		t.Error("they were answered after all, and are said to have been cut off")
 	}
 }
 

@@ -204,6 +204,9 @@ func (d *drainer) work(o orders, now time.Time) time.Duration {
 func (d *drainer) proceed(o orders, now time.Time) time.Duration {
 	if o.late && !d.asked {
 		d.asked = true
+		if d.view.known == nil { // nothing was looked at yet
+			d.find(o)
+		}
 		d.nameUnanswered()
 	}
 	if o.told || o.look == forSettled {
