@@ -193,9 +193,18 @@ type Snapshot struct {
 	Level     Level              `json:"level,omitempty"`
 	Ends      Instant            `json:"ends,omitempty"` // when a shutdown that is under way will be over at the latest
 	Instances []InstanceSnapshot `json:"instances"`
-	Empty     []string           `json:"empty,omitempty"` // processes that have no instances
+	Empty     []EmptySnapshot    `json:"empty,omitempty"`
 
 	Operations []OperationSnapshot `json:"operations,omitempty"` // under way
+}
+
+// EmptySnapshot is a process without instances: it is disabled, or the file or a user wants none.
+type EmptySnapshot struct {
+	Process  string `json:"process"`
+	Role     string `json:"role"`
+	Optional bool   `json:"optional,omitempty"`
+	Disabled bool   `json:"disabled,omitempty"`
+	Before   int    `json:"before"` // how many instances of other processes stand before it
 }
 
 // OperationSnapshot is an operation that is under way.

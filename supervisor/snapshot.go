@@ -30,9 +30,13 @@ func (m *Machine) Snapshot(now Instant) Snapshot {
 		}
 		s.Instances = append(s.Instances, n)
 	}
+	before := 0
 	for _, p := range m.procs {
-		if len(p.inst) == 0 {
-			s.Empty = append(s.Empty, p.spec.Name)
+		if before += len(p.inst); len(p.inst) == 0 {
+			s.Empty = append(s.Empty, EmptySnapshot{
+				Process: p.spec.Name, Role: p.spec.Role.String(), Optional: p.spec.Optional, Disabled: !p.spec.Enabled,
+				Before: before,
+			})
 		}
 	}
 	for _, o := range m.ops {

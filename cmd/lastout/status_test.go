@@ -52,6 +52,8 @@ func shop() *control.Status {
 		Processes: []control.ProcessStatus{
 			process("db", "service", db), process("api", "worker", api1, api2, api3), process("edge", "gateway", edge),
 			process("seed", "task", seed), process("a-process-with-a-rather-long-name", "worker", long), process("mail", "worker", mail),
+			process("batch", "worker"),
+			{Name: "debug", Role: "worker", Disabled: true},
 		},
 	}
 }
@@ -110,7 +112,7 @@ func TestStatusPage(t *testing.T) {
 	last.Processes[0].Instances[0].Usage.CPU = s.Processes[0].Instances[0].Usage.CPU - 1
 	page := statusView{width: 200}.page(s, last, 7)
 	lines := strings.Split(page, "\r\n")
-	if len(lines) != 7 || !strings.HasPrefix(lines[6], "... and 5 lines") {
+	if len(lines) != 7 || !strings.HasPrefix(lines[6], "... and 7 lines") {
 		t.Errorf("%d lines: %q", len(lines), page)
 	}
 	for _, line := range lines {

@@ -51,8 +51,9 @@ type ProcessStatus struct {
 	Name      string           `json:"name"`
 	Role      string           `json:"role" doc:"worker, gateway, service or task"`
 	Essential bool             `json:"essential" doc:"the tree is not ready without it"`
+	Disabled  bool             `json:"disabled,omitempty" doc:"by enabled, or by its profiles"`
 	Ready     bool             `json:"ready" doc:"all its instances are"`
-	Instances []InstanceStatus `json:"instances"`
+	Instances []InstanceStatus `json:"instances" doc:"none of one that is disabled, or scaled to 0"`
 }
 
 // InstanceStatus is one instance.

@@ -8,11 +8,14 @@ import (
 	"lastout/supervisor"
 )
 
-// choose finds the instances that names mean: those of a process, or one; none: all. A process without instances is
-// chosen by its own name.
+// choose finds the instances that names mean: those of a process, or one; none: all. A process without instances has
+// none to choose, and is known.
 func choose(s supervisor.Snapshot, names []string) (map[string]bool, error) {
 	chosen := map[string]bool{}
-	known, unknown := slices.Clone(s.Empty), []string(nil)
+	var known, unknown []string
+	for _, p := range s.Empty {
+		known = append(known, p.Process)
+	}
 	for i := range s.Instances {
 		x := &s.Instances[i]
 		known = append(known, x.Process, x.Name)

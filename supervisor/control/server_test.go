@@ -71,6 +71,34 @@ func TestStatus(t *testing.T) {
 	if len(brief.Processes) != 2 || len(brief.Processes[0].Instances) != 1 || brief.Processes[1].Instances[0].Usage != nil {
 		t.Errorf("brief is %+v", brief)
 	}
+	// Who has no instances has its place all the same.
+	s.change(func(x *supervisor.Snapshot) {
+		x.Empty = []supervisor.EmptySnapshot{
+			{Process: "none", Role: "worker", Before: 0},
+			{Process: "more", Role: "gateway", Disabled: true, Before: 3},
+			{Process: "last", Role: "worker", Optional: true, Before: len(x.Instances)},
+		}
+	})
+	for _, c := range []struct{ names, want []string }{
+		{nil, []string{"none", "db", "api", "more", "edge", "seed", "last"}},
+		{[]string{"more", "api.2"}, []string{"api", "more"}},
+		{[]string{"db"}, []string{"db"}},
+	} {
+		got, err := s.client.Status(within(t), c.names, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, p := range got.Processes {
+			if names = append(names, p.Name); p.Disabled != (p.Name == "more") || p.Essential != (p.Name != "last") {
+				t.Errorf("%s is %+v", p.Name, p)
+			}
+		}
+		if !slices.Equal(names, c.want) {
+			t.Errorf("the status of %q is of %q, want %q", c.names, names, c.want)
+		}
+	}
+	s.change(func(x *supervisor.Snapshot) { x.Empty = nil })
 	var refused *Refused
 	if _, err := s.client.Status(within(t), []string{"apo"}, false); !errors.As(err, &refused) || refused.Status != 404 ||
 		!strings.Contains(refused.Text, "apo (there are api, api.1, api.2, db, edge, seed)") {

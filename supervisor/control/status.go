@@ -58,7 +58,7 @@ func (s *Server) status(w http.ResponseWriter, req *http.Request) error {
 		s.look(&status)
 	}
 	if len(query["name"]) > 0 {
-		status.keep(chosen)
+		status.keep(chosen, query["name"])
 	}
 	return writeJSON(w, http.StatusOK, status)
 }
@@ -83,14 +83,14 @@ func (s *Server) look(status *Status) {
 	}
 }
 
-// keep drops the instances that are not asked for.
-func (status *Status) keep(chosen map[string]bool) {
+// keep drops the instances that are not asked for, and processes of which nothing is.
+func (status *Status) keep(chosen map[string]bool, names []string) {
 	for i := range status.Processes {
 		p := &status.Processes[i]
 		p.Instances = slices.DeleteFunc(p.Instances, func(x InstanceStatus) bool { return !chosen[x.Name] })
 	}
 	status.Processes = slices.DeleteFunc(status.Processes, func(p ProcessStatus) bool {
-		return len(p.Instances) == 0 && !chosen[p.Name]
+		return len(p.Instances) == 0 && !slices.Contains(names, p.Name)
 	})
 }
 
@@ -107,21 +107,30 @@ func StatusOf(s supervisor.Snapshot, about About, now time.Time) Status {
 			ID: uint64(o.Op), Verb: o.Verb, Cause: o.Cause, Since: now.Add(o.Since - s.At), WaitsFor: o.WaitsFor,
 		})
 	}
+	empty := s.Empty
+	addEmpty := func(before int) {
+		for ; len(empty) > 0 && empty[0].Before <= before; empty = empty[1:] {
+			status.Processes = append(status.Processes, ProcessStatus{
+				Name: empty[0].Process, Role: empty[0].Role, Essential: !empty[0].Optional, Disabled: empty[0].Disabled,
+				Ready: true, Instances: []InstanceStatus{},
+			})
+		}
+	}
 	waits := newWaits(s)
 	for i := range s.Instances {
 		x := &s.Instances[i]
-		last := len(status.Processes) - 1
-		if last < 0 || status.Processes[last].Name != x.Process {
+		if n := len(status.Processes); n == 0 || status.Processes[n-1].Name != x.Process {
+			addEmpty(i)
 			status.Processes = append(status.Processes, ProcessStatus{
-				Name: x.Process, Role: x.Role, Essential: !x.Optional, Ready: true, Instances: []InstanceStatus{},
+				Name: x.Process, Role: x.Role, Essential: !x.Optional, Ready: true,
 			})
-			last++
 		}
-		p := &status.Processes[last]
+		p := &status.Processes[len(status.Processes)-1]
 		one := instanceOf(s, x, now, waits)
 		p.Ready = p.Ready && one.Ready
 		p.Instances = append(p.Instances, one)
 	}
+	addEmpty(len(s.Instances))
 	return status
 }
 
