@@ -21,7 +21,8 @@ type Booted struct {
 	// them at once; the kernel itself merges equal ones.
 	Signals chan os.Signal
 
-	meant []os.Signal
+	meant     []os.Signal
+	inherited []int
 }
 
 // Boot is the program's first act. Until its handlers are in, a signal kills the program, or, where it is PID 1, is
@@ -29,12 +30,12 @@ type Booted struct {
 //
 // It listens to TERM, INT, QUIT, HUP, USR1 and USR2, and as PID 1 to every signal that can be caught and has no other
 // duty, because images name many different ones as their stop signal. What a terminal sends by itself (WINCH, TSTP,
-// TTIN, TTOU) is left out as PID 1 of a terminal.
+// TTIN, TTOU) is left out as PID 1 of a terminal. first says that the program is PID 1, or stands in for it.
 //
 // It also keeps from our children what our own parent left behind: signals it ignored, and descriptors from 3 on.
-func Boot() *Booted {
+func Boot(first bool) *Booted {
 	b := &Booted{Signals: make(chan os.Signal, 128)}
-	b.meant = listened(os.Getpid() == 1, hasTerminal)
+	b.meant = listened(first, hasTerminal)
 	signal.Notify(b.Signals, b.meant...)
 	// Go resets on exec only what it handles itself, so what we inherited as ignored is caught and thrown away. Without
 	// a handler for PIPE of its own, Go would end the program when a reader of our output goes away; XFSZ ends whoever
@@ -47,8 +48,32 @@ func Boot() *Booted {
 			setDefault(s.(syscall.Signal))
 		}
 	}
+	b.inherited = inheritedFiles()
 	closeOnExec()
 	return b
+}
+
+// inheritedFiles lists the descriptors from 3 on that we were started with: Go closes its own on exec.
+func inheritedFiles() (fds []int) {
+	keep := func(fd int) {
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC == 0 {
+			fds = append(fds, fd)
+		}
+	}
+	names, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		const few = 256 // where /proc is missing
+		for fd := 3; fd < few; fd++ {
+			keep(fd)
+		}
+		return fds
+	}
+	for _, n := range names {
+		if fd, err := strconv.Atoi(n.Name()); err == nil && fd >= 3 {
+			keep(fd)
+		}
+	}
+	return fds
 }
 
 // listened lists the signals that are meant for the program.

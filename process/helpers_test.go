@@ -109,7 +109,7 @@ func helpFDs() int {
 
 // helpBoot boots as lastout does and starts a program as its child, whose output is its own.
 func helpBoot(args []string) int {
-	Boot()
+	Boot(false)
 	over := make(chan struct{})
 	r, err := New(Options{Name: "boot", NoCgroup: true, Notify: func(e Event) {
 		if _, ok := e.(Empty); ok {

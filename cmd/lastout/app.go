@@ -24,6 +24,7 @@ const (
 type program struct {
 	stdout, stderr *os.File
 	boot           *process.Booted // nil unless the verb is run
+	guard          *guard          // nil: there is no guardian
 	proof          *os.File        // not nil: it is only to be found out whether this build could take a tree over
 }
 

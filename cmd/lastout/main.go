@@ -7,7 +7,6 @@ import (
 	"runtime"
 
 	"lastout/cmd/lastout/onecmd"
-	"lastout/process"
 )
 
 // The main goroutine stays on the main thread: children are spawned there, because the parent-death signal follows the
@@ -27,7 +26,7 @@ func start(args []string) int {
 	if len(args) > 1 {
 		switch args[1] {
 		case "run":
-			p.boot = process.Boot()
+			p.takeSignals()
 		case proofVerb:
 			p.proof = os.NewFile(3, "proof")
 			args = append(args[:1:1], args[2:]...)

@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"lastout/cmd/lastout/guardian"
 	"lastout/process"
 	"lastout/process/held"
 	"lastout/process/output"
@@ -67,14 +68,17 @@ func (p *program) run(c *cli.Context) error {
 		return p.beProven(c)
 	}
 	if p.boot == nil { // the verb did not come first
-		p.boot = process.Boot()
+		p.takeSignals()
 	}
 	if fd := os.Getenv(stateVariable); fd != "" {
-		return p.succeed(fd, func() (*config.Config, error) { return configured(c) })
+		return p.succeed(fd, func() (*config.Config, error) { return p.configured(c) })
 	}
-	cfg, err := configured(c)
+	cfg, err := p.configured(c)
 	if err != nil {
 		return err
+	}
+	if cfg.Guardian && p.guard == nil {
+		return p.becomeGuardian()
 	}
 	if level := c.String("log-level"); level != "" {
 		cfg.Log.Level = level
@@ -84,7 +88,7 @@ func (p *program) run(c *cli.Context) error {
 	}
 	stdout, stderr := output.Standard()
 	r := &runner{
-		program: p, config: cfg, again: func() (*config.Config, error) { return configured(c) }, reportFile: c.String("report"), stdout: stdout, stderr: stderr,
+		program: p, config: cfg, again: func() (*config.Config, error) { return p.configured(c) }, reportFile: c.String("report"), stdout: stdout, stderr: stderr,
 		log: newLogger(stderr, cfg.Log, onTerminal(p.stderr)),
 	}
 	if err := r.open(c); err != nil {
@@ -98,7 +102,7 @@ func (p *program) run(c *cli.Context) error {
 }
 
 // configured reads the configuration, and sets what the flags and our place in the system say of it.
-func configured(c *cli.Context) (*config.Config, error) {
+func (p *program) configured(c *cli.Context) (*config.Config, error) {
 	cfg, err := load(c)
 	if err != nil {
 		return nil, err
@@ -109,7 +113,7 @@ func configured(c *cli.Context) (*config.Config, error) {
 	if c.Bool("by-hand") {
 		cfg.Options.Delay, cfg.Options.Timeout, cfg.Options.Before = handDelay, 0, 0
 	}
-	if os.Getpid() == 1 { // the runtime takes the network away behind us
+	if p.first() { // the runtime takes the network away behind us
 		cfg.Options.Linger = cfg.Linger
 	}
 	return cfg, nil
@@ -203,6 +207,7 @@ func (r *runner) serve(first func(), run func() (code int)) {
 		code := run()
 		r.finish()
 		r.log.flush(lastWait)
+		r.guard.tell(guardian.Done())
 		os.Exit(code)
 	}()
 	go r.listen()

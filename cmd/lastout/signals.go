@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"syscall"
 	"time"
 
@@ -11,13 +10,16 @@ import (
 
 // listen turns signals into what they mean. Who sent one is not known here.
 func (r *runner) listen() {
-	pid1 := os.Getpid() == 1
+	pid1, died := r.first(), r.guard.died()
 	for {
 		select {
 		case sig := <-r.boot.Signals:
 			if s, ok := sig.(syscall.Signal); ok {
 				r.take(s, pid1)
 			}
+		case <-died:
+			died = nil
+			r.host.Stop("the guardian has died")
 		case h := <-r.hushed:
 			close(h.rests)
 			<-h.goOn

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"lastout/cmd/lastout/guardian"
 	"lastout/process"
 	"lastout/process/output"
 	"lastout/supervisor/config"
@@ -170,12 +171,14 @@ func (r *runner) replace(held *engine.Held, a *handover) error {
 	defer file.Close()
 	fd := int(file.Fd())
 	env := process.WithoutVariable(os.Environ(), stateVariable)
-	fds := append(e.descriptors(), fd)
+	fds, env := r.guard.handOn(append(e.descriptors(), fd), env)
 	held.OnMain(func() {
+		r.guard.rest()
 		signals := r.boot.Hold()
 		env = append(env, stateVariable+"="+inheritance{fd, signals}.String())
 		err = process.Succeed(a.Binary, os.Args, env, fds)
 		r.boot.Release(signals)
+		r.guard.goOn(r.boot)
 	})
 	return err
 }
@@ -261,6 +264,9 @@ func (p *program) succeed(text string, again func() (*config.Config, error)) err
 	}
 	r.again = again
 	r.boot.Again(left.signals)
+	if path, err := os.Executable(); err == nil {
+		r.guard.tell(guardian.Became(path))
+	}
 	r.goOn(e)
 	return nil
 }

@@ -12,7 +12,7 @@
 //
 // # One loop
 //
-// There is one thread of ours, and no goroutine. Signals come through a pipe: their handler, a few instructions of
+// There is one thread of ours, and no goroutine. Signals come through a pipe (package bare): their handler, a few lines of
 // assembly, writes the first bytes of siginfo_t (sigaction(2)) into it and nothing else. So none is lost from the
 // moment it is in, none is merged with another after it came, and none needs the Go runtime: those are caught too that
 // os/signal hands to nobody (URG, PROF, STKFLT, 32, 33, 34). Faults of our own (SEGV, BUS, FPE, ILL, TRAP, ABRT, SYS

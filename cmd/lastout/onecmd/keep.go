@@ -5,13 +5,14 @@ import (
 	"syscall"
 	"time"
 
+	"lastout/cmd/lastout/bare"
 	"lastout/process/signame"
 )
 
 // keeper keeps one command.
 type keeper struct {
 	*options
-	in      *signals
+	in      *bare.Signals
 	tty     terminal
 	pid     int // of the command; 0: not started yet, or reaped
 	code    int // its exit code
@@ -23,7 +24,7 @@ type keeper struct {
 
 // run keeps the command to its end, and returns the exit code. What comes first is to take the signals.
 func run(o *options) int {
-	in, err := catch()
+	in, err := bare.Catch(bare.Catchable())
 	if err != nil {
 		o.say(o.prefix() + "cannot take signals: " + err.Error())
 		return 1
@@ -34,7 +35,7 @@ func run(o *options) int {
 		k.sayUnstarted(err)
 		return o.dialect.execCode(err)
 	}
-	in.catchIgnored()
+	in.CatchIgnored()
 	blockTerminal()
 	if k.home == ownGroup {
 		k.tty.give(k.pid)
@@ -45,7 +46,7 @@ func run(o *options) int {
 		k.forward(k.parentDeath)
 	}
 	for !k.reap() {
-		k.act(in.wait(k.patience()))
+		k.act(in.Wait(k.patience()))
 	}
 	return k.code
 }
@@ -54,7 +55,7 @@ func run(o *options) int {
 func (k *keeper) bind() {
 	if k.parentDeath != 0 {
 		parent := syscall.Getppid()
-		if err := prctl(syscall.PR_SET_PDEATHSIG, uintptr(k.parentDeath)); err != 0 {
+		if err := bare.Prctl(syscall.PR_SET_PDEATHSIG, uintptr(k.parentDeath)); err != 0 {
 			k.warn("cannot learn of the parent's death: " + err.Error())
 		}
 		if syscall.Getppid() != parent {
@@ -70,7 +71,7 @@ func (k *keeper) bind() {
 			"use -s or set TINI_SUBREAPER, or be PID 1")
 	}
 	if k.adopt {
-		if err := prctl(setSubreaper, 1); err != 0 {
+		if err := bare.Prctl(bare.SetSubreaper, 1); err != 0 {
 			k.adopt = false
 			k.warn("cannot become a subreaper, so orphans go to somebody else: " + err.Error())
 		}
@@ -81,13 +82,13 @@ func (k *keeper) bind() {
 // descriptors, and those of Go's runtime, are closed on exec; they were given the lowest numbers that were free.
 func (k *keeper) letGo() {
 	_ = syscall.Chdir("/")
-	last := max(k.in.fd, k.in.in, k.tty.fd) + 16
+	last := max(k.in.Highest(), k.tty.fd) + 16
 	for fd := 3; fd <= last; fd++ {
-		if !closedOnExec(fd) {
+		if !bare.ClosedOnExec(fd) {
 			_ = syscall.Close(fd)
 		}
 	}
-	closeRange(last + 1)
+	bare.CloseRange(last + 1)
 }
 
 func (k *keeper) sayUnstarted(err syscall.Errno) {
@@ -100,15 +101,15 @@ func (k *keeper) sayUnstarted(err syscall.Errno) {
 }
 
 // act does what the signals ask for.
-func (k *keeper) act(records []record) {
+func (k *keeper) act(records []bare.Record) {
 	self := int32(syscall.Getpid())
 	for _, r := range records {
-		switch s := r.signal(); {
-		case r.pid == self && r.sent():
+		switch s := r.Signal(); {
+		case r.PID == self && r.Sent():
 			// The runtime preempts, the kernel tells of a broken pipe, a terminal is let go: that is about us.
-		case s == syscall.SIGCHLD && !r.sent():
+		case s == syscall.SIGCHLD && !r.Sent():
 			// Somebody ended. The loop looks anyway, for equal signals are merged.
-		case !r.sent() && k.fromTerminal(s):
+		case !r.Sent() && k.fromTerminal(s):
 		case k.pid == 0:
 			k.hurry(s)
 		case s == syscall.SIGCONT:

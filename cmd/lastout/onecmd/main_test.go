@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"lastout/cmd/lastout/bare"
 )
 
 // bound is how long a test waits for what must come; it is no part of any measurement.
@@ -49,16 +51,16 @@ func helper(name string, args []string) int {
 
 // helpPrint says its pid and then, for each signal, its number, until it is killed.
 func helpPrint() int {
-	in, err := catch()
+	in, err := bare.Catch(bare.Catchable())
 	if err != nil {
 		return 98
 	}
-	in.catchIgnored()
+	in.CatchIgnored()
 	fmt.Printf("ready %d\n", os.Getpid())
 	for {
-		for _, r := range in.wait(-1) {
-			if int(r.pid) != os.Getpid() { // the runtime's own
-				fmt.Println(r.number)
+		for _, r := range in.Wait(-1) {
+			if int(r.PID) != os.Getpid() { // the runtime's own
+				fmt.Println(int(r.Signal()))
 			}
 		}
 	}
@@ -66,14 +68,14 @@ func helpPrint() int {
 
 // helpPolite says that it is there, and goodbye when it is told.
 func helpPolite() int {
-	in, err := catch()
+	in, err := bare.Catch(bare.Catchable())
 	if err != nil {
 		return 98
 	}
 	fmt.Println("there")
 	for {
-		for _, r := range in.wait(-1) {
-			if r.signal() == syscall.SIGTERM {
+		for _, r := range in.Wait(-1) {
+			if r.Signal() == syscall.SIGTERM {
 				fmt.Println("bye")
 				return 0
 			}
@@ -95,7 +97,7 @@ func helpTwist(args []string) int {
 	for _, s := range twistIgnored {
 		leave(s)
 	}
-	block(maskOf(twistBlocked))
+	bare.Block(maskOf(twistBlocked))
 	err := syscall.Exec(args[0], args[1:], os.Environ())
 	fmt.Fprintln(os.Stderr, err)
 	return 97

@@ -2,4 +2,8 @@
 
 package onecmd
 
+import "syscall"
+
+func leave(syscall.Signal) {}
+
 func unignore() {}

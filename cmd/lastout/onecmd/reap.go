@@ -5,13 +5,14 @@ import (
 	"syscall"
 	"time"
 
+	"lastout/cmd/lastout/bare"
 	"lastout/process/signame"
 )
 
 // reap takes care of all children that ended or were stopped, and says whether we are done.
 func (k *keeper) reap() (done bool) {
 	for {
-		pid, ended, none := changedChild()
+		pid, ended, none := bare.ChangedChild()
 		switch {
 		case none:
 			return true

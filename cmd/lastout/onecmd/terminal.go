@@ -2,6 +2,8 @@ package onecmd
 
 import (
 	"syscall"
+
+	"lastout/cmd/lastout/bare"
 )
 
 // terminal is our controlling terminal, where there is one.
@@ -60,5 +62,5 @@ func (t *terminal) release() bool {
 // blockTerminal keeps the terminal from stopping us when we are in the background and write, or set the foreground.
 // Only this thread touches it.
 func blockTerminal() {
-	block(1<<(syscall.SIGTTIN-1) | 1<<(syscall.SIGTTOU-1))
+	bare.Block(1<<(syscall.SIGTTIN-1) | 1<<(syscall.SIGTTOU-1))
 }

@@ -1,6 +1,6 @@
 //go:build !amd64 && !arm64
 
-package onecmd
+package bare
 
 import (
 	"os"
@@ -26,12 +26,15 @@ func install(s syscall.Signal) (ignored bool) {
 
 func leave(syscall.Signal) {}
 
+// giveBack gives all of them back at once: who took them beside us may have heard of one twice.
+func giveBack(syscall.Signal) { signal.Stop(incoming) }
+
 // setPipe is called once, before any signal is taken.
 func setPipe(fd int) error {
 	go func() {
 		for s := range incoming {
-			r := record{number: int32(s.(syscall.Signal))}
-			if r.signal() == syscall.SIGCHLD {
+			r := Record{number: int32(s.(syscall.Signal))}
+			if r.Signal() == syscall.SIGCHLD {
 				r.code = 1
 			}
 			_, _ = syscall.Write(fd, unsafe.Slice((*byte)(unsafe.Pointer(&r)), recordSize))

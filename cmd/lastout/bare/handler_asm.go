@@ -1,10 +1,12 @@
 //go:build amd64 || arm64
 
-package onecmd
+package bare
 
 import (
 	"syscall"
 	"unsafe"
+
+	"lastout/process/signame"
 )
 
 // The handlers of handler_*.s. They are for the kernel to call.
@@ -56,7 +58,26 @@ func install(s syscall.Signal) (ignored bool) {
 	if faults[s] {
 		runtimeHandler = old.handler // one for all of them
 	}
+	if !known[s] {
+		known[s], before[s] = true, old
+	}
 	return old.handler == ignore
+}
+
+// before is where signals went before they were taken for the first time.
+var (
+	before [signame.RTMax + 1]action
+	known  [signame.RTMax + 1]bool
+)
+
+// giveBack has a signal go there again, unless somebody else has taken it since.
+func giveBack(s syscall.Signal) {
+	signal, fault, _ := handlers()
+	var now action
+	swapAction(s, nil, &now)
+	if now.handler == signal || now.handler == fault {
+		swapAction(s, &before[s], nil)
+	}
 }
 
 // leave has a signal ignored.
