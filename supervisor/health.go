@@ -18,6 +18,18 @@ func (m *Machine) stopHealth(i *instance) {
 	}
 }
 
+// checkAnew has a run looked at by settings that have changed; there may be none any more.
+func (m *Machine) checkAnew(i *instance) {
+	if i.state != Ready {
+		return
+	}
+	m.stopHealth(i)
+	m.checkHealth(i)
+	if !i.checked && i.sick > 0 {
+		m.isWell(i)
+	}
+}
+
 // healthFailed counts the looks in a row that failed. After the last one that is allowed the run is told to leave, by its
 // own stop steps, and is started again as after a crash. It is not drained: what is in its hands it does not answer.
 func (m *Machine) healthFailed(ev HealthFailed) {
@@ -48,6 +60,10 @@ func (m *Machine) healthWorks(ev HealthWorks) {
 	if i == nil || !i.checked || i.sick == 0 {
 		return
 	}
+	m.isWell(i)
+}
+
+func (m *Machine) isWell(i *instance) {
 	i.sick = 0
 	r := i.report(KindHealth)
 	r.PID = i.pid

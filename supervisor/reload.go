@@ -156,6 +156,14 @@ func (m *Machine) takeOver(o *operation) {
 	m.relist()
 	m.do(Reloaded{Op: o.op})
 	m.say(Report{Kind: KindReload, Op: o.op, Nodes: m.declared(), Bound: boundOf(m.graph, m.specs(), m.opts)})
+	for id, change := range ev.Changes {
+		if change != Registers {
+			continue
+		}
+		for _, i := range m.procs[id].inst {
+			m.checkAnew(i)
+		}
+	}
 	for _, i := range fresh {
 		if p := i.proc; p.stopped > 0 && p.ready+p.waiting == 0 { // those beside it were stopped by a user
 			m.enter(i, Stopped, reasonReload, never)

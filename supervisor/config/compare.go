@@ -3,6 +3,7 @@ package config
 import (
 	"reflect"
 	"slices"
+	"time"
 
 	"lastout/ordering"
 	"lastout/supervisor"
@@ -28,9 +29,9 @@ func Compare(before, later *Config) []supervisor.Change {
 
 // started is what a run is started with.
 type started struct {
-	Name    string
 	Command Command
 	Probe   Probe
+	Bark    time.Duration // how often its watchdog wants to hear of it, which it is told
 	Pattern string
 	Log     Log
 	LogFile string
@@ -45,17 +46,15 @@ func (c *Config) startedWith(id ordering.ID, n int) started {
 	p, i, s := &c.Processes[id], &c.Processes[id].Instances[n], &c.Specs[id]
 	w := started{
 		Command: i.Command, Probe: i.Probe, Log: p.Log, LogFile: i.LogFile, Stdin: i.Stdin, Dialect: p.Dialect,
-		Role: s.Role, Ready: s.Ready,
+		Role: s.Role, Ready: s.Ready, Bark: i.Health.Watchdog,
 	}
 	// The signal of a death follows the stop signal: it is no reason to restart anybody, and holds from the next start on.
 	w.Command.Line, w.Command.DeathSignal, w.Log.File = 0, 0, ""
 	if w.Probe.Log != nil {
 		w.Pattern, w.Probe.Log = w.Probe.Log.String(), nil
 	}
-	if w.Probe.Exec != nil {
-		exec := *w.Probe.Exec
-		exec.Line, exec.DeathSignal = 0, 0
-		w.Probe.Exec = &exec
+	if w.Probe.Exec = unplaced(w.Probe.Exec); w.Probe.Exec != nil {
+		w.Probe.Exec.DeathSignal = 0
 	}
 	for _, k := range p.Sockets {
 		w.Sockets = append(w.Sockets, c.Sockets[k].Name)
@@ -107,6 +106,7 @@ func sameCommands(a, b *Instance) bool {
 			i.Stop[n].Line = 0
 		}
 		i.Drain.Command, i.Drain.Probe = unplaced(i.Drain.Command), unplaced(i.Drain.Probe)
+		i.Health.Exec = unplaced(i.Health.Exec)
 	}
 	return reflect.DeepEqual(x, y)
 }

@@ -19,6 +19,7 @@ port = 9000
 env = { A = "1" }
 stop = { timeout = "5s" }
 ready = { log = "up" }
+health = { exec = ["true"] }
 hooks.pre_stop = { command = ["true"] }
 [process.edge]
 role = "gateway"
@@ -44,7 +45,10 @@ func TestCompare(t *testing.T) {
 		"its stop":            {`"5s"`, `"6s"`, supervisor.Registers},
 		"its stop signal":     {`"5s"`, `"5s", signal = "INT"`, supervisor.Registers},
 		"its death's signal":  {"port = 9000", "port = 9000\npdeathsig = \"KILL\"", supervisor.Registers},
-		"a hook's command":    {`["true"]`, `["false"]`, supervisor.Registers},
+		"a hook's command":    {`{ command = ["true"]`, `{ command = ["false"]`, supervisor.Registers},
+		"its health":          {`exec = ["true"]`, `exec = ["true"], failures = 5`, supervisor.Registers},
+		"its health's look":   {`exec = ["true"]`, `exec = ["false"]`, supervisor.Registers},
+		"its watchdog":        {`exec = ["true"]`, `watchdog = "5s"`, supervisor.Restarts},
 		"how often it starts": {"port = 9000", "port = 9000\nrestart = \"always\"", supervisor.Registers},
 		"its instances":       {"port = 9000", "port = 9000\ninstances = 3", supervisor.Registers},
 		"what it needs":       {"port = 9000", "port = 9000\noutlives = [\"db\"]", supervisor.Registers},

@@ -85,3 +85,41 @@ func TestReloadThatCannotBe(t *testing.T) {
 		t.Errorf("live %v, before %v", now, before)
 	}
 }
+
+// TestReloadOfHealth changes how the health of a run is looked at while it runs: none, and then one that fails.
+func TestReloadOfHealth(t *testing.T) {
+	const tree = `
+name = "engine-test"
+[process.api]
+shell = "trap 'exit 0' TERM; echo up; while :; do read x < $DIR/never; done"
+ready = { log = "^up" }
+restart = "never"
+on_exit = "ignore"
+`
+	health := func(command string) string {
+		return tree + `health = { exec = ["` + command + `"], interval = "100ms", grace = "0s", failures = 2 }` + "\n"
+	}
+	r := newRig(t)
+	r.fifo("never")
+	r.config = *r.load(health("true"))
+	r.nodes = r.config.Nodes
+	r.start()
+	r.state("api", supervisor.Ready)
+	before := r.pids()["api"]
+	for _, text := range []string{tree, health("false")} {
+		if a := r.answer(r.host.Reload(r.load(text), "test")); a.Result != supervisor.Completed {
+			t.Fatalf("%s: %s", a.Result, a.Cause)
+		}
+		if now := r.pids()["api"]; now != before {
+			t.Fatalf("it has pid %d, and had %d", now, before)
+		}
+		if err := r.host.Hold(func(*Held) error { return nil }); err != nil { // all looks begin anew
+			t.Fatal(err)
+		}
+	}
+	r.state("api", supervisor.Failed)
+	if ill := r.find("the last look", func(rep supervisor.Report) bool { return rep.Kind == supervisor.KindHealth && rep.Step == 2 }); ill.Run == 0 {
+		t.Errorf("it is ill: %+v", ill)
+	}
+	r.stop()
+}
