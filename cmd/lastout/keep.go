@@ -33,13 +33,12 @@ func openJournal(path string) (*journalFile, error) {
 	return &journalFile{path: path, file: f, sink: output.NewSink(f)}, nil
 }
 
-// headerOf is all that a later check needs to know. It is made as the engine begins: both have the same instant 0.
-func headerOf(cfg *config.Config) journal.Header {
-	now := time.Now()
+// headerOf is all that a later check needs to know. Its instant 0, on CLOCK_MONOTONIC, is the engine's.
+func headerOf(cfg *config.Config, began time.Time, monotonic int64) journal.Header {
 	return journal.Header{
 		Name: cfg.Name, Nodes: journal.Records(cfg.Nodes, cfg.Specs), Options: cfg.Options,
-		Bound: supervisor.MakePlan(cfg.Graph, cfg.Specs, cfg.Options).Bound, Monotonic: monotonic(),
-		Wall: now.Format(time.RFC3339Nano),
+		Bound: supervisor.MakePlan(cfg.Graph, cfg.Specs, cfg.Options).Bound, Monotonic: monotonic,
+		Wall: began.Format(time.RFC3339Nano),
 	}
 }
 

@@ -190,20 +190,20 @@ func (r *runner) live() {
 	for _, w := range r.config.Warnings {
 		r.log.warn(w.String())
 	}
-	r.serve(
-		r.beginJournals, // at the last moment, for their clock and the engine's begin at the same instant
-		func() int { return engine.Run(r.machine, r.host).Code },
-	)
+	r.serve(func() int {
+		began, monotonic := engine.Moment()
+		r.beginJournals(began, monotonic)
+		return engine.Run(r.machine, r.host, began).Code
+	})
 }
 
 // serve runs the tree to its end, with its children spawned by this very thread, and ends the program. The end does not
 // come by way of this thread: where an exec hangs (a dead network file system), it never comes back.
-func (r *runner) serve(first func(), run func() (code int)) {
+func (r *runner) serve(run func() (code int)) {
 	r.hushed = make(chan hush)
 	r.control.serve()
 	go func() {
 		go r.manager.watch(r.host.Alive)
-		first()
 		code := run()
 		r.finish()
 		r.log.flush(lastWait)
@@ -214,8 +214,8 @@ func (r *runner) serve(first func(), run func() (code int)) {
 	r.spawner.Serve(nil)
 }
 
-func (r *runner) beginJournals() {
-	r.header = headerOf(r.config)
+func (r *runner) beginJournals(began time.Time, monotonic int64) {
+	r.header = headerOf(r.config, began, monotonic)
 	for _, j := range r.journals {
 		if err := j.begin(r.header); err != nil {
 			r.log.warn(err.Error())

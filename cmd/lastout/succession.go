@@ -306,5 +306,5 @@ func (r *runner) goOn(e *estate) {
 	}
 	r.host.Upgraded(fmt.Sprintf("upgraded from %s to %s: %s kept, without a supervisor for %v", e.Version, version,
 		report.Count(e.Host.Runs(), "process"), away.Round(10*time.Microsecond)))
-	r.serve(func() {}, func() int { return engine.Continue(r.machine, r.host, e.Host.Began()).Code })
+	r.serve(func() int { return engine.Continue(r.machine, r.host, e.Host.Began()).Code })
 }

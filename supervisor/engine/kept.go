@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"lastout/process"
 	"lastout/process/held"
 	"lastout/process/output"
@@ -65,14 +63,7 @@ func (k *Kept) Runs() (n int) {
 
 // Began is the time of the engine's instant 0.
 func (k *Kept) Began() time.Time {
-	return time.Now().Add(-time.Duration(monotonic() - k.began))
-}
-
-// monotonic is CLOCK_MONOTONIC in nanoseconds. It cannot fail on Linux (clock_gettime(2)).
-func monotonic() int64 {
-	var now unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now)
-	return now.Nano()
+	return timeOf(k.began)
 }
 
 // Descriptors are those that the successor needs.
@@ -117,7 +108,7 @@ func (h *Host) keep(m *supervisor.Machine) (*Kept, error) {
 		return nil, err
 	}
 	k := &Kept{
-		Machine: m, Config: h.config, began: monotonic() - int64(time.Since(h.box.began)), at: h.at,
+		Machine: m, Config: h.config, began: monotonicOf(h.box.began), at: h.at,
 		lastTag: lastTag.Load(), lastOp: h.tickets.issued(), coming: h.coming, reaper: reaper, where: h.where, noted: h.noted, stdout: h.outputs.stdout.Keep(),
 		shelf: h.outputs.shelf,
 	}

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"syscall"
-	"time"
 
 	"lastout/process"
 	"lastout/process/output"
@@ -96,7 +95,7 @@ func (h *Host) keepChild(k *Kept, c *child) error {
 	case *life:
 		x.run, x.set, x.spawn = p.run, p.set, &supervisor.Spawn{Inst: p.inst, Run: p.run}
 		x.probing, x.found = p.probing, p.isFound()
-		x.began = monotonic() - int64(time.Since(p.began))
+		x.began = monotonicOf(p.began)
 		x.checking, x.sick, x.howled = p.checking, p.sick.Load(), len(p.howls) > 0
 	case *hook:
 		x.run = p.run
@@ -184,7 +183,7 @@ func (h *Host) restoreChild(k *keptChild) {
 func (h *Host) restoreLife(c *child, k *keptChild) (m *match) {
 	inst := k.set.inst
 	l := &life{host: h, inst: k.spawn.Inst, run: k.run, set: k.set}
-	l.began = time.Now().Add(-time.Duration(monotonic() - k.began))
+	l.began = timeOf(k.began)
 	l.sick.Store(k.sick)
 	c.part, c.order = l, *k.spawn
 	found := func() {}

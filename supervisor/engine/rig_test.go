@@ -173,7 +173,7 @@ func (r *rig) serve() {
 
 func (r *rig) begin() {
 	m := supervisor.New(r.config.Graph, r.config.Specs, r.config.Options)
-	go func() { r.over <- Run(m, r.host) }()
+	go func() { r.over <- Run(m, r.host, time.Now()) }()
 	r.t.Cleanup(r.close)
 }
 

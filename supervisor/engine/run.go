@@ -14,11 +14,11 @@ type System interface {
 	Events() *Mailbox
 }
 
-// Run begins the tree and runs it to its end. It is the only loop: it hands events to the machine, performs what the
-// machine decides, and keeps the one timer there is, set to the machine's earliest deadline. Where there is no deadline
-// there is no timer, and nothing wakes it but an event.
-func Run(m *supervisor.Machine, sys System) supervisor.Outcome {
-	l := newLoop(m, sys, time.Now())
+// Run begins the tree and runs it to its end; began is the machine's instant 0. It is the only loop: it hands events to
+// the machine, performs what the machine decides, and keeps the one timer there is, set to the machine's earliest
+// deadline. Where there is no deadline there is no timer, and nothing wakes it but an event.
+func Run(m *supervisor.Machine, sys System, began time.Time) supervisor.Outcome {
+	l := newLoop(m, sys, began)
 	l.step(l.now(), supervisor.Begin{})
 	return l.run()
 }

@@ -182,7 +182,7 @@ func TestIgnoringWorkerIsKilledAtItsTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, w := pair(nature{ignores: true, reap: 3 * time.Millisecond}).world(t)
 		time.AfterFunc(time.Second, func() { w.box.Put(supervisor.Stop{Cause: "test"}) })
-		out := Run(m, w)
+		out := Run(m, w, time.Now())
 		w.expect(t, map[string]string{
 			"signal api": "1s", "kill api": "11s", "signal edge": "11.003s", "finish": "11.023s", "kill edge": "",
 		})
@@ -197,7 +197,7 @@ func TestGraceIsWhole(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, w := pair(nature{leave: 10*time.Second - 1}).world(t)
 		time.AfterFunc(time.Second, func() { w.box.Put(supervisor.Stop{Cause: "test"}) })
-		out := Run(m, w)
+		out := Run(m, w, time.Now())
 		w.expect(t, map[string]string{"signal api": "1s", "kill api": "", "signal edge": "10.999999999s"})
 		if out.Code != 0 {
 			t.Errorf("outcome %+v, want code 0", out)
@@ -217,7 +217,7 @@ func TestImpatience(t *testing.T) {
 		for _, at := range []time.Duration{1000, 1250, 2000, 3000} {
 			time.AfterFunc(at*time.Millisecond, func() { w.box.Put(supervisor.Interrupt{Cause: "test"}) })
 		}
-		out := Run(m, w)
+		out := Run(m, w, time.Now())
 		w.expect(t, map[string]string{
 			"signal api": "1s", "kill api": "2s", "kill edge": "2.001s", "signal db": "2.002s", "kill db": "3s",
 		})
@@ -242,7 +242,7 @@ func TestEventBeforeDeadlineOfTheSameMoment(t *testing.T) {
 			}
 		}
 		time.AfterFunc(time.Second, func() { w.box.Put(supervisor.Stop{Cause: "test"}) })
-		out := Run(m, w)
+		out := Run(m, w, time.Now())
 		w.expect(t, map[string]string{"kill other": "", "kill third": "", "kill api": ""})
 		if out.Code != 0 {
 			t.Errorf("outcome %+v, want code 0", out)
@@ -263,7 +263,7 @@ func TestIdleEngineSleeps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, w := pair(nature{}).world(t)
 		over := make(chan supervisor.Outcome)
-		go func() { over <- Run(m, w) }()
+		go func() { over <- Run(m, w, time.Now()) }()
 		time.Sleep(2 * time.Minute) // all is ready, and the backoff's memory is over
 		synctest.Wait()
 		before := w.loops
@@ -298,7 +298,7 @@ func TestManyCycles(t *testing.T) {
 			for range 1 + r.IntN(3) {
 				time.AfterFunc(stop+ms(400), func() { w.box.Put(supervisor.Interrupt{Cause: "test"}) })
 			}
-			Run(m, w)
+			Run(m, w, time.Now())
 			if took := time.Since(w.began); took > stop+400*time.Millisecond+30*time.Second {
 				t.Errorf("seed %d: took %v\n%s", seed, took, strings.Join(w.lines, "\n"))
 			}
@@ -312,7 +312,7 @@ func TestMailboxKeepsAllInOrder(t *testing.T) {
 	const writers, each = 20, 500
 	m, w := pair(nature{}).world(t)
 	over := make(chan supervisor.Outcome)
-	go func() { over <- Run(m, w) }()
+	go func() { over <- Run(m, w, time.Now()) }()
 	var last supervisor.Instant
 	next := make([]int, writers)
 	faults := 0
@@ -349,7 +349,7 @@ func TestMailboxAfterTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, w := pair(nature{}).world(t)
 		w.box.Put(supervisor.Stop{Cause: "test"})
-		Run(m, w)
+		Run(m, w, time.Now())
 		<-w.box.Over()
 		w.box.Call(func(supervisor.Instant, *supervisor.Machine) supervisor.Event {
 			t.Error("called after the end")
