@@ -16,6 +16,7 @@ type Spec struct {
 	Env   []string   // whole, nothing is added
 	Files []*os.File // its descriptors from 0 on; nil is /dev/null
 	Hook  bool       // a hook: the same, but Sweep and reports tell it apart
+	Life  uint64     // the caller's own number, for the register
 
 	// OwnPID names variables that tell the program its own pid, such as LISTEN_PID of sd_listen_fds(3). They cost a shim.
 	OwnPID []string

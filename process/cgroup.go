@@ -109,7 +109,7 @@ func unescape(s string) string {
 // make makes the cgroup of a run and returns its folder, or nothing where the kernel refuses one more; that run then
 // does without, as all do where there are no cgroups.
 func (g *groups) make(run uint64, name string) string {
-	dir := filepath.Join(g.root, strings.ReplaceAll(name, "/", "-")+"."+strconv.FormatUint(run, 10))
+	dir := filepath.Join(g.root, groupName(run, name))
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return ""
 	}

@@ -34,6 +34,11 @@
 // looks again at each reap until the tree is empty; with cgroups cgroup.kill does it, also to whom kill(2) may not. A
 // process that may not be killed keeps its run from being empty, and nothing else.
 //
+// # What another one has left
+//
+// Adopt takes up the runs of a supervisor that was killed, by their rows in the register (package register): in the
+// place of its parent, so that they are our own children by now.
+//
 // # The main thread
 //
 // A Spawner forks on the one thread it is served on, the main thread in lastout: the parent-death signal follows the

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -33,6 +32,9 @@ type keptRun struct {
 	id, status                       uint64
 	pid                              int
 	group                            string
+	name                             string
+	life                             uint64
+	hook                             bool
 	exited, told, killing, forgotten bool
 }
 
@@ -96,6 +98,7 @@ func (r *Reaper) Keep() (*Kept, error) {
 	for _, x := range r.runs {
 		k.runs = append(k.runs, keptRun{
 			id: x.id, status: uint64(x.status), pid: x.pid, group: x.group,
+			name: x.name, life: x.life, hook: x.hook,
 			exited: x.exited, told: x.told, killing: x.killing, forgotten: x.forgotten,
 		})
 	}
@@ -127,8 +130,7 @@ func Restore(o Options, k *Kept) (*Reaper, error) {
 	for i := range k.runs {
 		r.restoreRun(&k.runs[i])
 	}
-	signal.Notify(r.sigchld, syscall.SIGCHLD)
-	go r.loop()
+	r.run()
 	return r, nil
 }
 
@@ -136,7 +138,8 @@ func Restore(o Options, k *Kept) (*Reaper, error) {
 // pidfd of it is opened anew.
 func (r *Reaper) restoreRun(k *keptRun) {
 	x := &run{
-		id: k.id, pid: k.pid, pidfd: -1, group: k.group, status: syscall.WaitStatus(k.status),
+		id: k.id, name: k.name, life: k.life, hook: k.hook,
+		pid: k.pid, pidfd: -1, group: k.group, status: syscall.WaitStatus(k.status),
 		exited: k.exited, told: k.told, killing: k.killing, forgotten: k.forgotten,
 	}
 	r.runs[x.id] = x

@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"lastout/process/register"
 )
 
 // Options is what a Reaper is made with.
@@ -15,12 +17,16 @@ type Options struct {
 	Name     string      // of the tree; part of the name of its cgroup
 	NoCgroup bool        // do without, also where cgroups could be had
 	Notify   func(Event) // called in order, by one goroutine at a time; must not block
+
+	// Register keeps on record who lives, for the case that this process is killed; nil: nothing does.
+	Register *register.Register
 }
 
 // Reaper starts children and is the only one to reap them. There is one in a program, for it waits for every child.
 type Reaper struct {
 	name   string
 	notify func(Event)
+	record *register.Register
 	proc   *procfs
 	tags   tags
 	null   *os.File // what a child gets where it is given no file
@@ -61,6 +67,9 @@ type Reaper struct {
 // run is one life as the reaper knows it.
 type run struct {
 	id     uint64
+	name   string
+	life   uint64
+	hook   bool
 	pid    int // 0 while it is being started
 	pidfd  int // -1: none, or reaped
 	group  string
@@ -83,6 +92,23 @@ type spawning struct {
 
 // New makes this process a subreaper, looks what the kernel has, and begins to reap.
 func New(o Options) (*Reaper, error) {
+	r, err := newHere(o)
+	if err != nil {
+		return nil, err
+	}
+	if o.NoCgroup {
+		r.noGroup = fmt.Errorf("not wanted")
+	} else if r.groups, err = newGroups(r.proc, o.Name); err != nil {
+		r.noGroup = err
+	} else {
+		r.watch = newGroupWatch(r.groupChanged)
+	}
+	r.run()
+	return r, nil
+}
+
+// newHere makes this process a subreaper, and a Reaper that has no cgroups and does not reap yet.
+func newHere(o Options) (*Reaper, error) {
 	proc, err := openProc()
 	if err != nil {
 		return nil, err
@@ -98,22 +124,18 @@ func New(o Options) (*Reaper, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := newReaper(o, proc, t, null)
-	if o.NoCgroup {
-		r.noGroup = fmt.Errorf("not wanted")
-	} else if r.groups, err = newGroups(proc, o.Name); err != nil {
-		r.noGroup = err
-	} else {
-		r.watch = newGroupWatch(r.groupChanged)
-	}
+	return newReaper(o, proc, t, null), nil
+}
+
+// run begins to reap.
+func (r *Reaper) run() {
 	signal.Notify(r.sigchld, syscall.SIGCHLD)
 	go r.loop()
-	return r, nil
 }
 
 func newReaper(o Options, proc *procfs, t tags, null *os.File) *Reaper {
 	r := &Reaper{
-		name: o.Name, notify: o.Notify, proc: proc, tags: t, null: null,
+		name: o.Name, notify: o.Notify, record: o.Register, proc: proc, tags: t, null: null,
 		sigchld: make(chan os.Signal, 1), wake: make(chan struct{}, 1), pause: make(chan pauseOrder),
 		stop: make(chan struct{}), stopped: make(chan struct{}),
 		runs: map[uint64]*run{}, leaders: map[int]*run{}, pending: map[uint64]*run{}, orphans: map[int]uint64{},
@@ -239,6 +261,7 @@ func (r *Reaper) reapOne(pid int) {
 func (r *Reaper) leaderEnded(x *run, status syscall.WaitStatus) {
 	x.exited, x.status = true, status
 	x.closePidfd()
+	r.record.Exited(x.id)
 	r.pending[x.id] = x
 	r.mark(x)
 }

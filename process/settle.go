@@ -58,6 +58,7 @@ func (r *Reaper) settleRun(x *run, adopted []int) (kill bool) {
 	if empty {
 		delete(r.runs, x.id)
 		delete(r.pending, x.id)
+		r.record.Gone(x.id)
 		if !x.forgotten {
 			r.emit(Empty{Run: x.id})
 		}

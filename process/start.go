@@ -47,7 +47,7 @@ func (r *Reaper) Start(s Spec) error {
 
 // begin makes the run known, marks what will be forked, and makes its cgroup.
 func (r *Reaper) begin(s Spec) (*run, error) {
-	x := &run{id: s.Run, pidfd: -1}
+	x := &run{id: s.Run, name: s.Name, life: s.Life, hook: s.Hook, pidfd: -1}
 	if g := r.grouped(); g != nil && s.Run != 0 {
 		x.group = g.make(s.Run, s.Name)
 	}
@@ -131,6 +131,7 @@ func (r *Reaper) register(x *run, c child) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	x.pid, x.pidfd = c.pid, c.pidfd
+	r.enter(x)
 	r.emit(Started{Run: x.id, PID: c.pid})
 	status, ended := r.spawn.early[c.pid]
 	r.spawn.run, r.spawn.early = 0, nil

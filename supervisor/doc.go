@@ -16,7 +16,7 @@
 // the order Spawned, BecameReady, Exited, Gone.
 //
 //	state        alive  what happens                                       leaves it
-//	off          no     not wanted: disabled, or not begun                 Begin
+//	off          no     not wanted: disabled, or not begun                 Begin, Adopt
 //	waiting      no     something it needs is not ready                    needs ready, stop, shutdown
 //	pre_start    no     the pre_start hook runs                            hook ended, bound
 //	starting     yes    Spawn was asked for; counts as alive               Spawned, SpawnFailed
@@ -42,6 +42,13 @@
 //
 // "Left" means off, done, failed, stopped, lost, and during a shutdown nothing else: a step of the stop order is over
 // when all instances of its process have left.
+//
+// # The tree of another
+//
+// A supervisor that is killed leaves its tree behind. Adopt, in the place of Begin, tells a new machine which runs there
+// are: they enter ready and the others stay off, and the shutdown begins in the same step, with its normal order, hooks and
+// bounds. Nothing is started. How a run ended that was nobody's child to wait for is not known (Exit.Unknown): that is
+// neither well nor a failure.
 //
 // # The drain
 //

@@ -10,6 +10,14 @@ type (
 	// Begin starts the tree. It is the first event and comes once.
 	Begin struct{}
 
+	// Adopt comes in the place of Begin, for a tree whose supervisor has died: these runs live on, nobody else does, and
+	// all that is left to do is a shutdown, which it begins. A run of which nothing lives any more may be among them; that
+	// it is gone is told behind it.
+	Adopt struct {
+		Runs  []Adopted
+		Cause string // for people: "lastout (pid 4711) was killed by SIGKILL"
+	}
+
 	// Stop asks for an ordered shutdown. It is idempotent.
 	Stop struct {
 		Cause string // for people: "SIGTERM from pid 1", "SIGINT", "down"
@@ -154,6 +162,7 @@ type (
 )
 
 func (Begin) event()         {}
+func (Adopt) event()         {}
 func (Stop) event()          {}
 func (Interrupt) event()     {}
 func (Hurry) event()         {}
@@ -176,6 +185,13 @@ func (Swept) event()         {}
 func (Reload) event()        {}
 func (Operate) event()       {}
 func (Tick) event()          {}
+
+// Adopted is a run that another supervisor has begun. Its number is the one that it has there.
+type Adopted struct {
+	Inst Inst
+	Run  Run
+	PID  int
+}
 
 // Inst names an instance: copy N (from 1) of a process.
 type Inst struct {

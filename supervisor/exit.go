@@ -257,6 +257,8 @@ func (m *Machine) trigger(i *instance, cause string) {
 // String is how a process ended, for people: "exit code 3".
 func (e Exit) String() string {
 	switch {
+	case e.Unknown:
+		return "exit status unknown"
 	case e.Signal == 0:
 		return fmt.Sprintf("exit code %d", e.Code)
 	case e.Core:

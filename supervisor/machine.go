@@ -121,6 +121,8 @@ func (m *Machine) handle(ev Event) {
 	switch ev := ev.(type) {
 	case Begin:
 		m.begin()
+	case Adopt:
+		m.inherit(ev)
 	case Stop:
 		m.stop(ev.Cause)
 	case Interrupt:

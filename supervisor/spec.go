@@ -150,9 +150,11 @@ type Exit struct {
 	Code   int            `json:"code"`             // where Signal is 0
 	Signal syscall.Signal `json:"signal,omitempty"` // 0: it exited
 	Core   bool           `json:"core,omitempty"`
+
+	Unknown bool `json:"unknown,omitempty"` // it was not our child, and only its end was seen
 }
 
-// OK says whether it is exit code 0.
+// OK says whether it is exit code 0, or may be.
 func (e Exit) OK() bool { return e.Signal == 0 && e.Code == 0 }
 
 // Status is the code as a shell shows it: 128+n for signal n.

@@ -9,6 +9,12 @@ import (
 // eventText is an event as the trace shows it.
 func eventText(m *Machine, name string, ev Event) string {
 	switch ev := ev.(type) {
+	case Adopt:
+		text := "adopt"
+		for _, a := range ev.Runs {
+			text += fmt.Sprintf(" %s#%d pid=%d", m.InstanceName(a.Inst), a.Run, a.PID)
+		}
+		return text
 	case Stop:
 		return name + " " + ev.Cause
 	case Hurry:

@@ -107,8 +107,14 @@ func launchAs(t testing.TB, user *syscall.Credential, conf string, args ...strin
 // launchWith does so with attributes of the process.
 func launchWith(t testing.TB, attr *syscall.SysProcAttr, conf string, args ...string) *tree {
 	t.Helper()
+	return launchBy(t, []string{lastoutBin}, t.TempDir(), attr, conf, args...)
+}
+
+// launchBy has a program, or what it starts, be lastout, in a folder.
+func launchBy(t testing.TB, program []string, dir string, attr *syscall.SysProcAttr, conf string, args ...string) *tree {
+	t.Helper()
 	user := attr.Credential
-	x := &tree{t: t, dir: t.TempDir(), fresh: make(chan struct{}), exited: make(chan struct{})}
+	x := &tree{t: t, dir: dir, fresh: make(chan struct{}), exited: make(chan struct{})}
 	file := filepath.Join(x.dir, "lastout.toml")
 	conf = strings.ReplaceAll(conf, "$CHILD", childBin)
 	conf = strings.ReplaceAll(conf, "$DIR", x.dir)
@@ -125,7 +131,8 @@ func launchWith(t testing.TB, attr *syscall.SysProcAttr, conf string, args ...st
 			t.Fatal(err)
 		}
 	}
-	x.cmd = exec.Command(lastoutBin, append([]string{"run", "-c", file, "--journal", "/dev/fd/3"}, args...)...)
+	argv := slices.Concat(program, []string{"run", "-c", file, "--journal", "/dev/fd/3"}, args)
+	x.cmd = exec.Command(argv[0], argv[1:]...)
 	x.cmd.Dir = x.dir
 	x.cmd.SysProcAttr = attr
 	// The token is not named LASTOUT_*, for children would not inherit it then.

@@ -16,9 +16,10 @@ import (
 // A folder that is not listed may not exist.
 var mayImport = map[string][]string{
 	"ordering":           {},
-	"process":            {"lastout/process/shim", "lastout/process/signame", "golang.org/x/sys/unix"},
+	"process":            {"lastout/process/register", "lastout/process/shim", "lastout/process/signame", "golang.org/x/sys/unix"},
 	"process/held":       {"golang.org/x/sys/unix"},
 	"process/recent":     {},
+	"process/register":   {"golang.org/x/sys/unix"},
 	"process/shim":       {"golang.org/x/sys/unix"},
 	"process/signame":    {},
 	"process/output":     {"lastout/process/recent", "golang.org/x/sys/unix"},
@@ -40,14 +41,15 @@ var mayImport = map[string][]string{
 	"supervisor/engine": {
 		"lastout/ordering", "lastout/supervisor", "lastout/supervisor/config", "lastout/process",
 		"lastout/process/held", "lastout/process/output", "lastout/process/quiesce", "lastout/process/recent",
-		"lastout/process/signame", "lastout/process/sockdiag",
+		"lastout/process/register", "lastout/process/signame", "lastout/process/sockdiag",
 		"golang.org/x/sys/unix",
 	},
 	"cmd/lastout": {
 		"lastout/ordering", "lastout/supervisor", "lastout/supervisor/config", "lastout/supervisor/engine",
 		"lastout/supervisor/image", "lastout/supervisor/journal", "lastout/supervisor/report", "lastout/supervisor/control", "lastout/process",
 		"lastout/process/held",
-		"lastout/process/output", "lastout/process/recent", "lastout/process/signame", "lastout/process/systemd",
+		"lastout/process/output", "lastout/process/recent", "lastout/process/register", "lastout/process/signame",
+		"lastout/process/systemd",
 		"lastout/cmd/lastout/demo", "lastout/cmd/lastout/help",
 		"lastout/cmd/lastout/guardian", "lastout/cmd/lastout/onecmd", "lastout/cmd/lastout/rehearse",
 		"github.com/urfave/cli/v2", "github.com/rs/zerolog", "golang.org/x/sys/unix",

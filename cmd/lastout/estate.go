@@ -31,7 +31,8 @@ type estate struct {
 	ReportFile string
 	Stderr     *output.KeptSink // nil: it is one with stdout
 	Control    keptControl
-	Manager    *keptHerald // nil: there is none
+	Manager    *keptHerald   // nil: there is none
+	Register   *keptRegistry // nil: likewise
 }
 
 // check says whether a tree can go on with it.
@@ -50,6 +51,9 @@ func (e *estate) descriptors() []int {
 	}
 	if s := e.Control.Socket; s != nil {
 		fds = append(fds, s.Listener, s.Name)
+	}
+	if e.Register != nil {
+		fds = append(fds, e.Register.FDs...)
 	}
 	fds = append(fds, e.Control.Listener)
 	return slices.DeleteFunc(fds, func(fd int) bool { return fd <= 2 })

@@ -1,10 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"lastout/ordering"
 	"lastout/process/output"
@@ -31,6 +36,88 @@ func openJournal(path string) (*journalFile, error) {
 		return nil, err
 	}
 	return &journalFile{path: path, file: f, sink: output.NewSink(f)}, nil
+}
+
+// will is what whoever goes on with the journal must know.
+func (j *journalFile) will() willedJournal {
+	w := willedJournal{Path: j.path}
+	switch f := j.file.(type) {
+	case *keptFile:
+		w.Unasked = true
+	case *os.File:
+		w.Device, w.Inode = whichFile(f)
+	}
+	return w
+}
+
+// whichFile is the identity of a file.
+func whichFile(f *os.File) (device, inode uint64) {
+	info, err := f.Stat()
+	if err != nil {
+		return 0, 0
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, 0
+	}
+	return uint64(st.Dev), st.Ino
+}
+
+// reopenJournal goes on with a journal whose writer was killed. A line that was cut off is taken away.
+func reopenJournal(w willedJournal) (*journalFile, error) {
+	f, err := os.OpenFile(w.Path, os.O_RDWR|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	if device, inode := whichFile(f); !w.Unasked && (device != w.Device || inode != w.Inode) {
+		f.Close()
+		return nil, errors.New("another file is there now")
+	}
+	size, err := wholeLines(f)
+	if err == nil && w.Unasked {
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	j := &journalFile{path: w.Path, file: f}
+	if w.Unasked {
+		kept := &keptFile{path: w.Path, f: f, size: size, limit: max(keptSize, 2*size)}
+		j.file, j.sink = kept, output.NewSink(io.Writer(kept))
+		j.sink.Hurry(0)
+	} else {
+		j.sink = output.NewSink(f)
+	}
+	j.writer = journal.Continue(j.sink)
+	return j, nil
+}
+
+// wholeLines cuts a file behind its last newline, has it written to from there, and tells its size. What is no plain
+// file is left as it is.
+func wholeLines(f *os.File) (int64, error) {
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return 0, err
+	}
+	size := info.Size()
+	const piece = 64 << 10
+	for buf := make([]byte, piece); size > 0; {
+		from := max(0, size-piece)
+		n, err := f.ReadAt(buf[:size-from], from)
+		if err != nil {
+			return 0, err
+		}
+		if at := bytes.LastIndexByte(buf[:n], '\n'); at >= 0 {
+			size = from + int64(at) + 1
+			break
+		}
+		size = from
+	}
+	if err := f.Truncate(size); err != nil {
+		return 0, err
+	}
+	return f.Seek(size, io.SeekStart)
 }
 
 // headerOf is all that a later check needs to know. Its instant 0, on CLOCK_MONOTONIC, is the engine's.

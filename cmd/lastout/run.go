@@ -70,6 +70,9 @@ func (p *program) run(c *cli.Context) error {
 	if p.boot == nil { // the verb did not come first
 		p.takeSignals()
 	}
+	if fd := os.Getenv(guardian.RescueVariable); fd != "" {
+		return p.rescue(fd)
+	}
 	if fd := os.Getenv(stateVariable); fd != "" {
 		return p.succeed(fd, func() (*config.Config, error) { return p.configured(c) })
 	}
@@ -134,6 +137,7 @@ type runner struct {
 	header     journal.Header
 	reportFile string
 	control    *controlPlane
+	registry   *registry
 	manager    *herald // nil: no service manager started us
 	succession succession
 	hushed     chan hush
@@ -147,8 +151,10 @@ func (r *runner) open(c *cli.Context) (err error) {
 	if r.control, err = r.openControl(c.String("socket")); err != nil {
 		return err
 	}
+	r.openRegister(c.String("socket"), c.String("state"))
 	defer func() {
 		if err != nil {
+			r.registry.remove()
 			r.control.remove()
 		}
 	}()
@@ -176,7 +182,7 @@ func (r *runner) hostOptions() engine.HostOptions {
 	return engine.HostOptions{
 		Config: r.config, Spawner: r.spawner,
 		Stdout: r.stdout, Color: onTerminal(r.program.stdout), Inherit: [2]*os.File{r.program.stdout, r.program.stderr},
-		Say: r.say,
+		Register: r.registry.Register, Changed: r.rewrite, Say: r.say,
 	}
 }
 
@@ -193,6 +199,7 @@ func (r *runner) live() {
 	r.serve(func() int {
 		began, monotonic := engine.Moment()
 		r.beginJournals(began, monotonic)
+		r.bequeath()
 		return engine.Run(r.machine, r.host, began).Code
 	})
 }
@@ -261,6 +268,7 @@ func (r *runner) finish() {
 	if err := r.host.Close(); err != nil {
 		r.log.debug("cannot tidy up: " + err.Error())
 	}
+	r.registry.remove()
 	for _, j := range r.journals {
 		if err := j.close(); err != nil {
 			r.log.warn(err.Error())

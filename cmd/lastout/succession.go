@@ -188,7 +188,7 @@ func (r *runner) leave(held *engine.Held, number int) (e *estate, resume func(),
 	version, _ := buildVersion()
 	e = &estate{
 		Version: version, Number: number, From: monotonic(), Host: held.Kept, Header: r.header, ReportFile: r.reportFile,
-		Control: r.control.keep(), Manager: r.manager.keep(),
+		Control: r.control.keep(), Manager: r.manager.keep(), Register: r.registry.keep(),
 	}
 	resting := []*output.Sink{}
 	resume = func() {
@@ -285,6 +285,7 @@ func (p *program) heir(e *estate) (*runner, error) {
 	for i := range e.Journals {
 		r.journals = append(r.journals, restoreJournal(&e.Journals[i]))
 	}
+	r.restoreRegister(e.Register)
 	var err error
 	if r.control, err = r.restoreControl(&e.Control); err != nil {
 		return nil, err
@@ -292,6 +293,7 @@ func (p *program) heir(e *estate) (*runner, error) {
 	if r.host, err = engine.Restore(r.hostOptions(), e.Host); err != nil {
 		return nil, err
 	}
+	r.bequeath() // as this build writes it
 	r.heedManager()
 	r.manager.restore(e.Manager)
 	return r, nil

@@ -82,7 +82,7 @@ func (h *Host) spawn(c *child) {
 	if err == nil {
 		err = h.reaper.Start(process.Spec{
 			Run: c.tag, Name: c.name, Argv: c.command.Argv, Dir: c.command.Dir, Env: c.env, Files: c.files, Hook: c.hook,
-			OwnPID: c.ownPID, Around: c.command.Around, DeathSignal: c.command.DeathSignal,
+			Life: c.life(), OwnPID: c.ownPID, Around: c.command.Around, DeathSignal: c.command.DeathSignal,
 		})
 	}
 	for _, f := range c.ours {
@@ -92,6 +92,17 @@ func (h *Host) spawn(c *child) {
 	if err != nil {
 		h.box.Call(func(supervisor.Instant, *supervisor.Machine) supervisor.Event { return h.failed(c, err) })
 	}
+}
+
+// life is the machine's number for the child; 0: it has none.
+func (c *child) life() uint64 {
+	switch p := c.part.(type) {
+	case *life:
+		return uint64(p.run)
+	case *hook:
+		return uint64(p.run)
+	}
+	return 0
 }
 
 // cancel takes a child back if it was not begun yet, and says whether it was.

@@ -32,8 +32,8 @@ func monotonicOf(t time.Time) int64 {
 	return monotonic - int64(now.Sub(t))
 }
 
-// timeOf is an instant of CLOCK_MONOTONIC as a time.
-func timeOf(monotonic int64) time.Time {
+// At is an instant of CLOCK_MONOTONIC, in nanoseconds, as a time.
+func At(monotonic int64) time.Time {
 	now, at := Moment()
 	return now.Add(-time.Duration(at - monotonic))
 }

@@ -10,7 +10,7 @@ func TestMoment(t *testing.T) {
 	first := time.Now()
 	at := first
 	for range 1000 {
-		at = timeOf(monotonicOf(at))
+		at = At(monotonicOf(at))
 	}
 	if off := at.Sub(first).Abs(); off > 10*time.Millisecond {
 		t.Errorf("off by %v", off)

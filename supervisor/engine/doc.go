@@ -39,6 +39,11 @@
 // is. Only a connection that is seen tells: where none is there when the drain begins, new ones are let in again when one
 // is tried, and its client sends its SYN once more after a second.
 //
+// # What another one has left
+//
+// Adopt makes a Host of the runs of a tree whose supervisor was killed, and TakeDown has the machine take it down. Hooks
+// that were under way are killed, for it is not known what waited for them, and run anew where the shutdown has them.
+//
 // # The end
 //
 // When a shutdown begins, sinks that are blocked hold nobody back for longer than a moment any more. Before the report

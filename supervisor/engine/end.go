@@ -16,6 +16,7 @@ func (h *Host) announce(r supervisor.Report) {
 	h.outputs.hurry()
 	if h.ends.IsZero() && r.Bound > 0 && r.Bound != supervisor.Forever {
 		h.ends = time.Now().Add(r.Bound)
+		h.record.Ends(time.Duration(clockMonotonic()) + r.Bound)
 	}
 }
 

@@ -23,7 +23,7 @@ func hookEnv(hook string, told supervisor.Facts) []string {
 	if told.PID != 0 {
 		set = append(set, "LASTOUT_PID="+strconv.Itoa(told.PID))
 	}
-	if told.Exit != nil {
+	if told.Exit != nil && !told.Exit.Unknown {
 		set = append(set, "LASTOUT_EXIT_CODE="+strconv.Itoa(told.Exit.Status()))
 	}
 	if told.Reason != "" {

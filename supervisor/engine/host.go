@@ -9,6 +9,7 @@ import (
 	"lastout/process"
 	"lastout/process/held"
 	"lastout/process/output"
+	"lastout/process/register"
 	"lastout/supervisor"
 	"lastout/supervisor/config"
 )
@@ -28,6 +29,11 @@ type HostOptions struct {
 	// Inherit are the descriptors that a child with log mode "inherit" gets: our own stdout and stderr.
 	Inherit [2]*os.File
 
+	// Register keeps on record who lives; nil: nobody does. Changed is told, on the loop, that the configuration in force
+	// is another one, or has more instances; nil: nobody wants to know.
+	Register *register.Register
+	Changed  func(*config.Config)
+
 	// Say takes the reports, in order, on the loop's goroutine. It must not wait for anything.
 	Say func(supervisor.Report)
 }
@@ -40,6 +46,8 @@ type Host struct {
 	reaper  *process.Reaper
 	outputs *outputs
 	say     func(supervisor.Report)
+	record  *register.Register
+	changed func(*config.Config)
 	box     *Mailbox
 
 	children map[uint64]*child         // by tag
@@ -74,7 +82,9 @@ func NewHost(o HostOptions) (*Host, error) {
 		outputs.close()
 		return nil, err
 	}
-	h.reaper, err = process.New(process.Options{Name: o.Config.Name, NoCgroup: o.NoCgroup, Notify: h.notify})
+	h.reaper, err = process.New(process.Options{
+		Name: o.Config.Name, NoCgroup: o.NoCgroup, Notify: h.notify, Register: o.Register,
+	})
 	if err != nil {
 		outputs.close()
 		for _, x := range h.holdings {
@@ -90,11 +100,15 @@ func NewHost(o HostOptions) (*Host, error) {
 func newHost(o HostOptions, outputs *outputs) *Host {
 	h := &Host{
 		config: o.Config, spawner: o.Spawner, outputs: outputs, say: o.Say, box: NewMailbox(),
+		record: o.Register, changed: o.Changed,
 		children: map[uint64]*child{}, runs: map[supervisor.Run]*child{},
 		where: newPlaces(), noted: map[string]bool{}, tickets: tickets{open: map[supervisor.Op]*Ticket{}},
 		coming: map[supervisor.Op]*config.Config{},
 	}
 	h.box.atEnd = h.tickets.end
+	if h.changed == nil {
+		h.changed = func(*config.Config) {}
+	}
 	h.alive, h.finish = context.WithCancel(context.Background())
 	return h
 }
@@ -109,6 +123,9 @@ func (h *Host) Close() error {
 	h.drainers.Wait()
 	return h.reaper.Close()
 }
+
+// Trees tells how descendants are told apart, for the register.
+func (h *Host) Trees() process.Trees { return h.reaper.Trees() }
 
 // Capabilities tells what the kernel grants here, for the log.
 func (h *Host) Capabilities() process.Capabilities { return h.reaper.Capabilities() }

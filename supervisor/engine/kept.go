@@ -63,7 +63,7 @@ func (k *Kept) Runs() (n int) {
 
 // Began is the time of the engine's instant 0.
 func (k *Kept) Began() time.Time {
-	return timeOf(k.began)
+	return At(k.began)
 }
 
 // Descriptors are those that the successor needs.
@@ -152,7 +152,9 @@ func Restore(o HostOptions, k *Kept) (*Host, error) {
 		h.holdings = append(h.holdings, x)
 	}
 	// What the reaper tells waits in the mailbox until the children are known.
-	if h.reaper, err = process.Restore(process.Options{Name: o.Config.Name, Notify: h.notify}, k.reaper); err != nil {
+	if h.reaper, err = process.Restore(process.Options{
+		Name: o.Config.Name, Notify: h.notify, Register: o.Register,
+	}, k.reaper); err != nil {
 		return nil, fmt.Errorf("cannot watch over children: %w", err)
 	}
 	for i := range k.live {

@@ -183,7 +183,7 @@ func (h *Host) restoreChild(k *keptChild) {
 func (h *Host) restoreLife(c *child, k *keptChild) (m *match) {
 	inst := k.set.inst
 	l := &life{host: h, inst: k.spawn.Inst, run: k.run, set: k.set}
-	l.began = timeOf(k.began)
+	l.began = At(k.began)
 	l.sick.Store(k.sick)
 	c.part, c.order = l, *k.spawn
 	found := func() {}

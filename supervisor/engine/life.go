@@ -77,6 +77,9 @@ func (l *life) over() {
 
 // exitOf is how a process ended, as the machine says it.
 func exitOf(status syscall.WaitStatus) supervisor.Exit {
+	if status == process.StatusUnknown {
+		return supervisor.Exit{Unknown: true}
+	}
 	if status.Signaled() {
 		return supervisor.Exit{Signal: status.Signal(), Core: status.CoreDump()}
 	}

@@ -102,6 +102,7 @@ func (h *Host) grow(o supervisor.Operation) string {
 	if err := h.config.Grow(id, o.Count); err != nil {
 		return err.Error()
 	}
+	h.changed(h.config)
 	for i := range proc.Instances[have:] {
 		if err := h.outputs.add(proc, &proc.Instances[have+i]); err != nil {
 			return err.Error()

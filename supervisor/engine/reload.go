@@ -87,6 +87,7 @@ func (h *Host) prepareReload(c *config.Config) string {
 func (h *Host) reloaded(a supervisor.Reloaded) {
 	c := h.coming[a.Op]
 	h.config = c
+	h.changed(c)
 	for _, child := range h.runs {
 		l, ok := child.part.(*life)
 		if !ok {

@@ -23,6 +23,13 @@ func Run(m *supervisor.Machine, sys System, began time.Time) supervisor.Outcome 
 	return l.run()
 }
 
+// TakeDown is Run for a tree whose supervisor has died, which began at that time: it is taken down.
+func TakeDown(m *supervisor.Machine, sys System, began time.Time, left supervisor.Adopt) supervisor.Outcome {
+	l := newLoop(m, sys, began)
+	l.step(l.now(), left)
+	return l.run()
+}
+
 // Continue is Run for a tree that began at that time, in another program: the machine goes on where it stood then.
 func Continue(m *supervisor.Machine, sys System, began time.Time) supervisor.Outcome {
 	return newLoop(m, sys, began).run()

@@ -3,6 +3,8 @@
 //
 //	child -record FILE [-leave 50ms] [-life 10ms] [-code 3] [-ready 3] [-ignore] [-count 5ms] [-flood BYTES]
 //
+//	child mourn LASTOUT ARG...   is the parent of a lastout, and goes on as its rescue when that one is killed
+//
 // The record has a line for each event: "start PID NS", "term PID NS", "exit PID NS".
 package main
 
@@ -33,6 +35,10 @@ func main() {
 	term := make(chan os.Signal, 16)
 	signal.Notify(term, syscall.SIGTERM)
 	flag.Parse()
+	if flag.Arg(0) == "mourn" {
+		fmt.Fprintln(os.Stderr, mourn(flag.Args()[1:]))
+		os.Exit(97)
+	}
 	note("start")
 	if *ready > 0 {
 		syscall.Write(*ready, []byte("\n"))

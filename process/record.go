@@ -1,0 +1,67 @@
+package process
+
+import (
+	"os"
+
+	"lastout/process/register"
+)
+
+// enter puts a run that has begun on record. The lock is held, so that it is not reaped and its pid is its own. One that
+// was reaped before that leaves nothing to record but its family, whose marks tell of it.
+func (r *Reaper) enter(x *run) {
+	if r.record == nil {
+		return
+	}
+	s, err := r.proc.stat(x.pid)
+	if err != nil {
+		return
+	}
+	r.record.Live(register.Row{
+		Run: x.id, Life: x.life, PID: x.pid, Start: s.start, Name: x.name, Hook: x.hook, Grouped: x.group != "",
+	})
+}
+
+// Self is this process as the owner of a register.
+func Self() (register.Owner, error) {
+	proc, err := openProc()
+	if err != nil {
+		return register.Owner{}, err
+	}
+	defer proc.close()
+	s, err := proc.stat(proc.own)
+	if err != nil {
+		return register.Owner{}, err
+	}
+	o := register.Owner{PID: proc.own, Start: s.start}
+	boot, err := proc.read("sys/kernel/random/boot_id")
+	if err != nil {
+		return o, err
+	}
+	o.Boot = string(trimLine(boot))
+	if o.Space, err = os.Readlink("/proc/self/ns/pid"); err != nil {
+		o.Space = "unknown" // proc_pid_ns(5): a kernel without PID namespaces
+	}
+	return o, nil
+}
+
+func trimLine(b []byte) []byte {
+	for len(b) > 0 && b[len(b)-1] == '\n' {
+		b = b[:len(b)-1]
+	}
+	return b
+}
+
+// Trees is how descendants are told apart, for whoever takes them over.
+type Trees struct {
+	Root, Path string // of the control groups; empty: there are none
+	Base, Step uint64 // of the tags
+}
+
+// Trees tells it.
+func (r *Reaper) Trees() Trees {
+	t := Trees{Base: r.tags.base, Step: r.tags.step}
+	if g := r.grouped(); g != nil {
+		t.Root, t.Path = g.root, g.path
+	}
+	return t
+}

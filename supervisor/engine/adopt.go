@@ -1,0 +1,73 @@
+package engine
+
+import (
+	"fmt"
+	"time"
+
+	"lastout/ordering"
+	"lastout/process"
+	"lastout/process/register"
+	"lastout/supervisor"
+	"lastout/supervisor/config"
+)
+
+// Adopt is NewHost for a tree whose supervisor has died, and that is only to be taken down. It returns the runs that the
+// machine is to adopt. No held listener is opened: what they were is in the hands of those who live.
+func Adopt(o HostOptions, l process.Legacy) (*Host, []supervisor.Adopted, error) {
+	outputs, err := newOutputs(o)
+	if err != nil {
+		return nil, nil, err
+	}
+	h := newHost(o, outputs)
+	lastTag.Store(max(lastTag.Load(), l.Highest+1))
+	// What the reaper tells waits in the mailbox until the children are known.
+	h.reaper, err = process.Adopt(process.Options{Name: o.Config.Name, Notify: h.notify}, l)
+	if err != nil {
+		outputs.close()
+		return nil, nil, fmt.Errorf("cannot watch over children: %w", err)
+	}
+	outputs.onError(func(err error) { h.onLoop(func() { h.note(err.Error()) }) })
+	named := instancesOf(o.Config)
+	var runs []supervisor.Adopted
+	for i := range l.Rows {
+		row := &l.Rows[i]
+		inst, known := named[row.Name]
+		if row.Hook || !known || row.Life == 0 {
+			h.adoptLeftover(row)
+			continue
+		}
+		delete(named, row.Name)
+		runs = append(runs, h.adoptLife(row, inst))
+	}
+	return h, runs, nil
+}
+
+// instancesOf finds the instances of a configuration by their names.
+func instancesOf(c *config.Config) map[string]supervisor.Inst {
+	named := map[string]supervisor.Inst{}
+	for id := range c.Processes {
+		for n := range c.Processes[id].Instances {
+			x := &c.Processes[id].Instances[n]
+			named[x.Name] = supervisor.Inst{Proc: ordering.ID(id), N: x.N}
+		}
+	}
+	return named
+}
+
+// adoptLife takes up a run.
+func (h *Host) adoptLife(row *register.Row, inst supervisor.Inst) supervisor.Adopted {
+	run := supervisor.Run(row.Life)
+	l := &life{host: h, inst: inst, run: run, set: h.lookup(inst), began: time.Now()}
+	c := &child{tag: row.Run, name: row.Name, pid: row.PID, part: l, order: supervisor.Spawn{Inst: inst, Run: run}}
+	c.stage.Store(starting)
+	h.children[c.tag], h.runs[run] = c, c
+	return supervisor.Adopted{Inst: inst, Run: run, PID: row.PID}
+}
+
+// adoptLeftover ends a child that nobody waits for any more: a hook, above all. What it was for is begun anew.
+func (h *Host) adoptLeftover(row *register.Row) {
+	c := &child{tag: row.Run, name: row.Name, hook: true, over: true, pid: row.PID, part: leftover{}}
+	c.stage.Store(starting)
+	h.children[c.tag] = c
+	h.reaper.Kill(c.tag)
+}
