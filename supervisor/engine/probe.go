@@ -3,12 +3,10 @@ package engine
 import (
 	"bufio"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"time"
 
@@ -81,35 +79,6 @@ func tcpLook(address string) look {
 			return err
 		}
 		return conn.Close()
-	}
-}
-
-// httpLook asks for the URL: an answer of 2xx or 3xx is ready. Each look has a connection of its own, no proxy stands
-// between, a redirect is an answer and not followed, and the certificate is not checked: the question is whether the
-// server answers, not who it is.
-func httpLook(url string) look {
-	client := &http.Client{
-		Transport: &http.Transport{
-			DisableKeepAlives: true,
-			TLSClientConfig:   &tls.Config{InsecureSkipVerify: true},
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	return func(ctx context.Context) error {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-		if err != nil {
-			return err
-		}
-		req.Header.Set("User-Agent", "lastout")
-		answer, err := client.Do(req)
-		if err != nil {
-			return err
-		}
-		answer.Body.Close()
-		if answer.StatusCode < 200 || answer.StatusCode > 399 {
-			return fmt.Errorf("the answer was %s", answer.Status)
-		}
-		return nil
 	}
 }
 

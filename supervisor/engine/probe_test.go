@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -130,6 +132,60 @@ func TestHTTPLook(t *testing.T) {
 	}
 	if httpLook("://")(t.Context()) == nil {
 		t.Error("an address that is none is ready")
+	}
+}
+
+// A look that is given up leaves no question behind in the queue of the listener, and of one that is answered the whole
+// answer is taken in: neither looks like a client that was cut off.
+func TestHTTPLookLeavesNothingBehind(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	look := httpLook("http://" + l.Addr().String())
+	ctx, giveUp := context.WithCancel(t.Context())
+	over := make(chan error, 1)
+	go func() { over <- look(ctx) }()
+	conn, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rd := bufio.NewReader(conn)
+	if _, err := http.ReadRequest(rd); err != nil {
+		t.Fatal(err)
+	}
+	giveUp()
+	if <-over == nil {
+		t.Error("ready without an answer")
+	}
+	if _, err := rd.ReadByte(); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("given up: %v, want a reset", err)
+	}
+	conn.Close()
+
+	ctx, done := context.WithCancel(t.Context())
+	go func() { over <- look(ctx) }()
+	if conn, err = l.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	rd = bufio.NewReader(conn)
+	if _, err := http.ReadRequest(rd); err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(conn, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n")
+	if err := <-over; err != nil {
+		t.Error(err)
+	}
+	done() // as poll does when it has what it wants
+	for range 2 {
+		if _, err := io.WriteString(conn, "."); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := rd.ReadByte(); err != io.EOF {
+		t.Errorf("answered: %v, want its end", err)
 	}
 }
 
