@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"strconv"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -32,9 +33,17 @@ func OpenFile(o FileOptions) (*Sink, error) {
 	return newSink(f), nil
 }
 
+// Limit gives a file sink other bounds; they hold from its next write on.
+func (s *Sink) Limit(maxSize int64, maxFiles int) {
+	if f, ok := s.to.(*file); ok {
+		f.others.Store(&FileOptions{MaxSize: maxSize, MaxFiles: maxFiles})
+	}
+}
+
 // file is the target that rotates.
 type file struct {
 	FileOptions
+	others  atomic.Pointer[FileOptions] // bounds to be taken over
 	fd      int
 	regular bool
 	size    int64
@@ -97,6 +106,9 @@ func (f *file) ready() (bool, error) {
 }
 
 func (f *file) write(p []byte) (n int, err error) {
+	if o := f.others.Swap(nil); o != nil {
+		f.MaxSize, f.MaxFiles, f.limit = o.MaxSize, o.MaxFiles, o.MaxSize
+	}
 	ok, mild := f.ready()
 	if !ok {
 		return 0, mild

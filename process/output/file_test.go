@@ -74,6 +74,25 @@ func TestRotation(t *testing.T) {
 	wantDropped(t, s, 0, 0)
 }
 
+// Other bounds hold from the next write on, for what is there already as well.
+func TestLimit(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	s := openFile(t, FileOptions{Path: path})
+	for _, line := range []string{"aaaa", "bbbb", "cccc"} {
+		say(t, s, "%s", line)
+	}
+	s.Limit(10, 1)
+	for _, line := range []string{"dddd", "eeee", "ffff"} {
+		say(t, s, "%s", line)
+	}
+	for name, want := range map[string]string{"": "ffff\n", ".1": "dddd\neeee\n", ".2": ""} {
+		if got := content(t, path+name); got != want {
+			t.Errorf("log%s: %q, want %q", name, got, want)
+		}
+	}
+	wantDropped(t, s, 0, 0)
+}
+
 func TestRotationWithoutOldFiles(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	s := openFile(t, FileOptions{Path: path, MaxSize: 10})

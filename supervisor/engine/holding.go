@@ -36,9 +36,7 @@ func openHoldings(c *config.Config, given []*held.Given) ([]*holding, error) {
 	var all []*holding
 	for i := range c.Sockets {
 		s := &c.Sockets[i]
-		if !slices.ContainsFunc(c.Processes, func(p config.Process) bool {
-			return len(p.Instances) > 0 && slices.Contains(p.Sockets, i)
-		}) {
+		if !isUsed(c, i) {
 			continue
 		}
 		for _, a := range s.Listen {
@@ -53,6 +51,16 @@ func openHoldings(c *config.Config, given []*held.Given) ([]*holding, error) {
 		}
 	}
 	return all, nil
+}
+
+// isUsed says whether somebody may be handed a socket: a process that has no instances may be given some.
+func isUsed(c *config.Config, index int) bool {
+	for id := range c.Processes {
+		if c.Specs[id].Enabled && slices.Contains(c.Processes[id].Sockets, index) {
+			return true
+		}
+	}
+	return false
 }
 
 func openHolding(s *config.Socket, index int, a held.Address, given *held.Given) (*holding, error) {

@@ -118,6 +118,23 @@ func (o *outputs) add(p *config.Process, inst *config.Instance) error {
 	return nil
 }
 
+// limit gives the log files the bounds of a configuration that has come in force.
+func (o *outputs) limit(c *config.Config) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for id := range c.Processes {
+		p := &c.Processes[id]
+		for n := range p.Instances {
+			f := o.byPath[p.Instances[n].LogFile]
+			if f == nil || f.options.MaxSize == p.Log.MaxSize && f.options.MaxFiles == p.Log.MaxFiles {
+				continue
+			}
+			f.options.MaxSize, f.options.MaxFiles = p.Log.MaxSize, p.Log.MaxFiles
+			f.Limit(p.Log.MaxSize, p.Log.MaxFiles)
+		}
+	}
+}
+
 // file is the sink of a log file, and whether the lines of several instances go there.
 func (o *outputs) file(path string) (sink *output.Sink, shared bool) {
 	o.mu.Lock()

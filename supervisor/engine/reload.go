@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"fmt"
 	"reflect"
+	"slices"
 
 	"lastout/ordering"
 	"lastout/supervisor"
@@ -48,8 +50,20 @@ func (h *Host) reloadOf(c *config.Config) supervisor.Reload {
 		ev.Unfit = "guardian.enabled has changed, and a guardian is there from the start on or not at all"
 	case !reflect.DeepEqual(socketsOf(c), socketsOf(h.config)):
 		ev.Unfit = "the held listeners have changed, which are opened once, at the start"
+	default:
+		ev.Unfit = h.unheld(c)
 	}
 	return ev
+}
+
+// unheld says which socket somebody is to be handed that nobody was to be handed at the start.
+func (h *Host) unheld(c *config.Config) string {
+	for i := range c.Sockets {
+		if isUsed(c, i) && !slices.ContainsFunc(h.holdings, func(x *holding) bool { return x.index == i }) {
+			return fmt.Sprintf("nobody was handed socket %q so far, and held listeners are opened once, at the start", c.Sockets[i].Name)
+		}
+	}
+	return ""
 }
 
 // socketsOf are the held listeners of a configuration, wherever they stand in the file.
@@ -88,6 +102,7 @@ func (h *Host) reloaded(a supervisor.Reloaded) {
 	c := h.coming[a.Op]
 	h.config = c
 	h.changed(c)
+	h.outputs.limit(c)
 	for _, child := range h.runs {
 		l, ok := child.part.(*life)
 		if !ok {

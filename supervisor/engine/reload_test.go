@@ -1,10 +1,15 @@
 package engine
 
 import (
+	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"lastout/process/held"
 	"lastout/supervisor"
+	"lastout/supervisor/config"
 )
 
 const reloadBefore = `
@@ -86,6 +91,48 @@ func TestReloadThatCannotBe(t *testing.T) {
 	}
 }
 
+// TestHeldForNobodyYet holds a socket for a process that has no instances: who comes waits until it is given one. A socket
+// whose process was disabled at the start is not there, and a reload that enables it is refused.
+func TestHeldForNobodyYet(t *testing.T) {
+	const tree = `
+name = "engine-test"
+[shutdown]
+when_done = "stay"
+[socket.web]
+listen = "127.0.0.1:1"
+[socket.other]
+listen = "127.0.0.1:2"
+[process.api]
+shell = "echo has $LISTEN_FDS; trap 'exit 0' TERM; while :; do read x < $DIR/never; done"
+sockets = ["web"]
+instances = 0
+[process.off]
+command = ["sleep", "1000"]
+sockets = ["other"]
+enabled = false
+`
+	r := newRig(t)
+	r.fifo("never")
+	load := func(text string) *config.Config {
+		c := r.load(text)
+		for i := range c.Sockets { // at ports of the kernel's choice
+			c.Sockets[i].Listen = []held.Address{{Network: held.TCP, IP: netip.MustParseAddrPort("127.0.0.1:0")}}
+		}
+		return c
+	}
+	r.config = *load(tree)
+	r.nodes = r.config.Nodes
+	r.start()
+	r.dial(r.heldAt(0))
+	r.done(supervisor.Operation{Verb: supervisor.VerbScale, Names: []string{"api"}, Count: 1})
+	r.out.await("api | has 1")
+	a := r.answer(r.host.Reload(load(strings.Replace(tree, "enabled = false", "", 1)), "test"))
+	if a.Result != supervisor.Refused || !strings.Contains(a.Cause, `"other"`) {
+		t.Errorf("%s: %s", a.Result, a.Cause)
+	}
+	r.stop()
+}
+
 // TestReloadOfHealth changes how the health of a run is looked at while it runs: none, and then one that fails.
 func TestReloadOfHealth(t *testing.T) {
 	const tree = `
@@ -122,4 +169,32 @@ on_exit = "ignore"
 		t.Errorf("it is ill: %+v", ill)
 	}
 	r.stop()
+}
+
+// TestReloadOfLogBounds gives a log file that is open already another bound.
+func TestReloadOfLogBounds(t *testing.T) {
+	tree := func(size string) string {
+		return `
+name = "engine-test"
+[process.api]
+shell = "trap 'exit 0' TERM; for n in 1 2 3 4; do printf '%01000d\n' $n; done; echo up; while :; do read x < $DIR/never; done"
+ready = { log = "^up" }
+log = { stdout = "file", file = "api.log", max_size = "` + size + `", max_files = 2 }
+`
+	}
+	r := newRig(t)
+	r.fifo("never")
+	r.config = *r.load(tree("1MiB"))
+	r.nodes = r.config.Nodes
+	r.start()
+	r.state("api", supervisor.Ready)
+	if a := r.answer(r.host.Reload(r.load(tree("1500B")), "test")); a.Result != supervisor.Completed {
+		t.Fatalf("%s: %s", a.Result, a.Cause)
+	}
+	r.stop()
+	for _, name := range []string{"api.log.1", "api.log.2"} {
+		if _, err := os.Stat(filepath.Join(r.dir, name)); err != nil {
+			t.Error(err)
+		}
+	}
 }
