@@ -228,7 +228,7 @@ func (m *Machine) declared() []Declared {
 		n := m.graph.Node(ordering.ID(id))
 		list[id] = Declared{
 			Name: n.Name, Role: n.Role.String(), DependsOn: n.DependsOn, Fronts: n.Fronts, Outlives: n.Outlives,
-			Instances: p.spec.Instances,
+			Instances: p.spec.Instances, Optional: p.spec.Optional,
 		}
 	}
 	return list

@@ -50,6 +50,7 @@ type Declared struct {
 	Fronts    []string `json:"fronts"` // null: derived
 	Outlives  []string `json:"outlives,omitempty"`
 	Instances int      `json:"instances"`
+	Optional  bool     `json:"optional,omitempty"`
 }
 
 // Connection is one of a client that was cut off, or may be, as the kernel last knew it.

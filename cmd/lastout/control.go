@@ -164,10 +164,11 @@ func (p *controlPlane) Sinks() []control.Sink {
 
 // Shutdown is the report of the shutdown under way.
 func (p *controlPlane) Shutdown() *report.Shutdown {
-	if reports := p.reports(); len(reports) > 0 {
-		return report.New(reports, treeOf(p.header))
+	reports, tree := p.shutdown()
+	if len(reports) == 0 {
+		return nil
 	}
-	return nil
+	return report.New(reports, tree)
 }
 
 // Operate hands an operation to the machine.

@@ -7,6 +7,7 @@ import (
 
 	"lastout/process/systemd"
 	"lastout/supervisor"
+	"lastout/supervisor/journal"
 	"lastout/supervisor/report"
 )
 
@@ -33,17 +34,9 @@ func (r *runner) heedManager() {
 	if m == nil {
 		return
 	}
-	var optional []string
-	tree := report.Tree{Roles: map[string]string{}}
-	for i := range r.config.Specs {
-		p := &r.config.Specs[i]
-		tree.Roles[p.Name] = p.Role.String()
-		if p.Optional {
-			optional = append(optional, p.Name)
-		}
-	}
 	r.manager = &herald{
-		manager: m, standing: report.NewStanding(tree, optional), every: systemd.Watchdog(os.Getenv, os.Getpid()),
+		manager: m, standing: report.NewStanding(journal.Records(r.config.Nodes, r.config.Specs)),
+		every: systemd.Watchdog(os.Getenv, os.Getpid()),
 	}
 }
 

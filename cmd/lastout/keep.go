@@ -131,12 +131,9 @@ func headerOf(cfg *config.Config, began time.Time, monotonic int64) journal.Head
 
 // treeOf is what a report has to know of the tree beside the journal's lines.
 func treeOf(h journal.Header) report.Tree {
-	t := report.Tree{Name: h.Name, Roles: make(map[string]string, len(h.Nodes))}
+	t := report.TreeOf(h.Name, h.Nodes)
 	if wall, err := time.Parse(time.RFC3339Nano, h.Wall); err == nil {
 		t.Wall = wall
-	}
-	for _, n := range h.Nodes {
-		t.Roles[n.Name] = n.Role
 	}
 	return t
 }

@@ -83,12 +83,6 @@ func (p *program) run(c *cli.Context) error {
 	if cfg.Guardian && p.guard == nil {
 		return p.becomeGuardian()
 	}
-	if level := c.String("log-level"); level != "" {
-		cfg.Log.Level = level
-	}
-	if format := c.String("log-format"); format != "" {
-		cfg.Log.Format = format
-	}
 	stdout, stderr := output.Standard()
 	r := &runner{
 		program: p, config: cfg, again: func() (*config.Config, error) { return p.configured(c) }, reportFile: c.String("report"), stdout: stdout, stderr: stderr,
@@ -109,6 +103,12 @@ func (p *program) configured(c *cli.Context) (*config.Config, error) {
 	cfg, err := load(c)
 	if err != nil {
 		return nil, err
+	}
+	if level := c.String("log-level"); level != "" {
+		cfg.Log.Level = level
+	}
+	if format := c.String("log-format"); format != "" {
+		cfg.Log.Format = format
 	}
 	if grace := c.Duration("grace"); grace > 0 {
 		cfg.Options.Timeout = withinGrace(cfg.Options.Timeout, grace)
@@ -239,6 +239,9 @@ func (r *runner) say(said supervisor.Report) {
 	r.control.recorder.Report(said)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if said.Kind == supervisor.KindReload {
+		r.header.Nodes = said.Nodes
+	}
 	if len(r.ending) > 0 || said.Kind == supervisor.KindPhase && said.Phase != supervisor.Up {
 		if len(r.ending) == 0 {
 			for _, j := range r.journals {
@@ -250,11 +253,11 @@ func (r *runner) say(said supervisor.Report) {
 	r.log.report(said)
 }
 
-// reports are those of the shutdown, so far.
-func (r *runner) reports() []supervisor.Report {
+// shutdown is what there is to report of the one under way, so far.
+func (r *runner) shutdown() ([]supervisor.Report, report.Tree) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.ending[:len(r.ending):len(r.ending)]
+	return r.ending[:len(r.ending):len(r.ending)], treeOf(r.header)
 }
 
 // finish tells how it ended, and gives back what is held.
@@ -275,7 +278,7 @@ func (r *runner) finish() {
 		}
 	}
 	r.manager.close()
-	shutdown := report.New(r.reports(), treeOf(r.header))
+	shutdown := report.New(r.shutdown())
 	r.log.shutdown(shutdown, width(r.program.stderr))
 	if r.reportFile == "" {
 		return

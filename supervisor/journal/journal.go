@@ -39,7 +39,7 @@ func Records(nodes []ordering.Node, specs []supervisor.Spec) []NodeRecord {
 	for i, n := range nodes {
 		records[i] = NodeRecord{
 			Name: n.Name, Role: n.Role.String(), DependsOn: n.DependsOn, Fronts: n.Fronts, Outlives: n.Outlives,
-			Instances: specs[i].Instances,
+			Instances: specs[i].Instances, Optional: specs[i].Optional,
 		}
 	}
 	return records

@@ -16,6 +16,19 @@ type Tree struct {
 	Roles map[string]string // by process
 }
 
+// TreeOf is a tree of these processes.
+func TreeOf(name string, nodes []supervisor.Declared) Tree {
+	return Tree{Name: name, Roles: rolesOf(nodes)}
+}
+
+func rolesOf(nodes []supervisor.Declared) map[string]string {
+	roles := make(map[string]string, len(nodes))
+	for _, n := range nodes {
+		roles[n.Name] = n.Role
+	}
+	return roles
+}
+
 // New makes the report of the shutdown that reports contain. Those of the time before it are passed over, so the caller
 // may keep nothing but what came since the tree left the phase up.
 func New(reports []supervisor.Report, of Tree) *Shutdown {
@@ -53,8 +66,11 @@ type subject struct {
 type turns struct{ drain, leave *Turn }
 
 func (c *collector) add(r supervisor.Report) {
-	if r.Kind == supervisor.KindPhase {
+	switch r.Kind {
+	case supervisor.KindPhase:
 		c.phase(r)
+	case supervisor.KindReload:
+		c.tree.Roles = rolesOf(r.Nodes)
 	}
 	if !c.begun {
 		return

@@ -2,9 +2,12 @@ package report
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"lastout/ordering"
 	"lastout/supervisor"
 )
 
@@ -32,18 +35,44 @@ type place struct {
 	state         supervisor.State
 	by            supervisor.Instant // when its present wait is over at the latest; 0: it is in none
 	leaves        bool               // it had not left when the shutdown began
+	surplus       bool               // it is one too many, and leaves
 }
 
-// NewStanding follows a tree from its begin on.
-func NewStanding(of Tree, optional []string) *Standing {
-	s := &Standing{optional: map[string]bool{}, tasks: map[string]bool{}, places: map[string]*place{}}
-	for _, name := range optional {
-		s.optional[name] = true
+// number is that of the instance, from 1.
+func (p *place) number() int {
+	n, err := strconv.Atoi(strings.TrimPrefix(p.name, p.process+"."))
+	if err != nil {
+		return 1 // it is the only one, by the name of its process
 	}
-	for name, role := range of.Roles {
-		s.tasks[name] = role == "task"
-	}
+	return n
+}
+
+// NewStanding follows a tree of these processes from its begin on.
+func NewStanding(nodes []supervisor.Declared) *Standing {
+	s := &Standing{places: map[string]*place{}}
+	s.declare(nodes)
 	return s
+}
+
+// declare takes in which processes there are, and forgets the instances that there are no more.
+func (s *Standing) declare(nodes []supervisor.Declared) {
+	s.optional, s.tasks = map[string]bool{}, map[string]bool{}
+	wanted := map[string]int{}
+	for _, n := range nodes {
+		s.optional[n.Name], s.tasks[n.Name], wanted[n.Name] = n.Optional, n.Role == ordering.Task.String(), n.Instances
+	}
+	s.forget(func(p *place) bool { return p.number() > wanted[p.process] })
+}
+
+// forget takes those out who have left for good.
+func (s *Standing) forget(gone func(*place) bool) {
+	s.order = slices.DeleteFunc(s.order, func(p *place) bool {
+		if !left(p.state) || !gone(p) {
+			return false
+		}
+		delete(s.places, p.name)
+		return true
+	})
 }
 
 // Follow takes the next report, and says whether the tree has come any further with it.
@@ -64,6 +93,16 @@ func (s *Standing) Follow(r supervisor.Report) bool {
 		s.waiting = Waiting(r)
 	case supervisor.KindFinish:
 		s.outcome = r.Outcome
+	case supervisor.KindReload:
+		s.declare(r.Nodes)
+	case supervisor.KindDepart:
+		for _, name := range r.After {
+			if p := s.places[name]; p != nil {
+				p.surplus = r.Cause == string(supervisor.VerbScale)
+			}
+		}
+	case supervisor.KindOperation:
+		s.forget(func(p *place) bool { return p.surplus })
 	case supervisor.KindQuiesce, supervisor.KindCut, supervisor.KindUnanswered, supervisor.KindOutlook, supervisor.KindUpgrade,
 		supervisor.KindExit, supervisor.KindGone, supervisor.KindLost, supervisor.KindHook, supervisor.KindRetry,
 		supervisor.KindFree, supervisor.KindLevel, supervisor.KindStrays, supervisor.KindHealth, supervisor.KindNote:
@@ -83,6 +122,7 @@ func (s *Standing) state(r supervisor.Report) {
 		s.left++
 	}
 	p.state, p.by = r.State, 0
+	p.surplus = p.surplus && r.State != supervisor.Starting
 	if r.Bound > 0 && r.Bound != supervisor.Forever {
 		p.by = r.At + r.Bound
 	}

@@ -101,8 +101,61 @@ func TestStanding(t *testing.T) {
 		"stopping 4/4 (SIGTERM) <15.0s>",
 		"stopped; exit code 3",
 	}
-	got := standing(NewStanding(Tree{Roles: map[string]string{"migrate": "task"}}, []string{"extra"}), s.reports)
+	got := standing(NewStanding([]supervisor.Declared{
+		{Name: "db", Instances: 1},
+		{Name: "migrate", Role: "task", Instances: 1},
+		{Name: "api", Instances: 2},
+		{Name: "extra", Optional: true, Instances: 1},
+		{Name: "edge", Instances: 1},
+	}), s.reports)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the standing (-want +got):\n%s", diff)
 	}
+}
+
+// Who was scaled away, or is gone from the file, is not missing, and roles are those of the file in force.
+func TestStandingOfAnotherTree(t *testing.T) {
+	nodes := []supervisor.Declared{{Name: "db", Instances: 1}, {Name: "api", Instances: 2}, {Name: "seed", Instances: 1}}
+	s := &story{}
+	up := func(names ...string) {
+		for _, x := range names {
+			s.state(x, supervisor.Waiting, supervisor.Starting)
+			s.state(x, supervisor.Starting, supervisor.Ready)
+		}
+	}
+	depart := func(cause supervisor.Verb, names ...string) {
+		s.say(supervisor.Report{Kind: supervisor.KindDepart, Cause: string(cause), After: names})
+		for _, x := range names {
+			s.state(x, supervisor.Ready, supervisor.Stopped)
+		}
+		s.say(supervisor.Report{Kind: supervisor.KindOperation, Verb: cause, Result: supervisor.Completed})
+	}
+	st := NewStanding(nodes)
+	seen := 0
+	stands := func(what, want string) {
+		t.Helper()
+		for _, r := range s.reports[seen:] {
+			st.Follow(r)
+		}
+		seen = len(s.reports)
+		if got := st.Line(); got != want {
+			t.Errorf("%s: %q, want %q", what, got, want)
+		}
+	}
+	up("db", "api.1", "api.2", "seed")
+	stands("up", "4 instances ready")
+	depart(supervisor.VerbStop, "db")
+	stands("stopped by a user", "3 of 4 ready; not: db (stopped)")
+	up("db")
+	depart(supervisor.VerbScale, "api.2")
+	stands("scaled down", "3 instances ready")
+	up("api.2")
+	stands("scaled up", "4 instances ready")
+	depart(supervisor.VerbReload, "api.2", "db", "seed")
+	stands("before the reload is in force", "1 of 4 ready; not: db (stopped), seed (stopped), api.2 (stopped)")
+	s.say(supervisor.Report{Kind: supervisor.KindReload, Nodes: []supervisor.Declared{
+		{Name: "api", Instances: 1}, {Name: "seed", Role: "task", Instances: 1},
+	}})
+	s.state("seed", supervisor.Stopped, supervisor.Done)
+	stands("reloaded", "1 instance ready")
 }
