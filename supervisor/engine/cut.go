@@ -85,7 +85,7 @@ func (d *drainer) cutOff(now time.Time) []supervisor.Connection {
 	heard := map[uint64]bool{} // by cookie: one may have ended since it was seen to be closing
 	for i := range d.hearing.cut {
 		e := &d.hearing.cut[i]
-		if heard[e.sample.Cookie] {
+		if heard[e.sample.Cookie] || d.host.given.has(&e.sample, e.seen) {
 			continue
 		}
 		cut = append(cut, connection(&e.sample, max(0, now.Sub(e.seen))))
@@ -94,7 +94,7 @@ func (d *drainer) cutOff(now time.Time) []supervisor.Connection {
 	for i := range closing {
 		switch s := &closing[i]; s.State {
 		case sockdiag.FinWait1, sockdiag.FinWait2, sockdiag.LastAck, sockdiag.Closing:
-			if s.Inode == 0 && !heard[s.Cookie] && s.CutOff() {
+			if s.Inode == 0 && !heard[s.Cookie] && s.CutOff() && !d.host.given.has(s, now) {
 				cut = append(cut, connection(s, 0))
 			}
 		}
@@ -122,7 +122,7 @@ func (d *drainer) nameUnanswered() {
 	}
 	var list []supervisor.Connection
 	for i := range open {
-		if d.view.holding[open[i].Cookie] {
+		if d.view.holding[open[i].Cookie] && !d.host.given.has(&open[i], time.Now()) {
 			list = append(list, connection(&open[i], 0))
 		}
 	}

@@ -46,7 +46,7 @@ func (h *Host) healthLook(l *life, name string, health config.Health) look {
 	case health.TCP != "":
 		return tcpLook(health.TCP)
 	case health.HTTP != "":
-		return httpLook(health.HTTP)
+		return httpLook(health.HTTP, &h.given)
 	default:
 		return h.execLook(l, name+" health", *health.Exec)
 	}

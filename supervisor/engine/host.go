@@ -62,9 +62,10 @@ type Host struct {
 	tickets  tickets
 	coming   map[supervisor.Op]*config.Config // of reloads under way
 	holdings []*holding
-	unwanted []string        // what of the service manager's sockets nobody takes
-	drainers workers         // their goroutines
-	probers  workers         // those that look whether a run is ready, without the help of a child
+	unwanted []string // what of the service manager's sockets nobody takes
+	drainers workers  // their goroutines
+	probers  workers  // those that look whether a run is ready, without the help of a child
+	given    givenUp
 	frozen   bool            // looks are not begun now
 	where    places          // where runs that drained, and are gone, had listened
 	noted    map[string]bool // what was said once and for all

@@ -157,7 +157,7 @@ func (h *Host) lookFrom(l *life, inst *config.Instance) {
 	if p := inst.Probe; p.Exec != nil {
 		l.asks, l.probe = true, poll(p.Interval, execLook, h.execLook(l, inst.Name+" ready", *p.Exec))
 	} else {
-		l.probe = netProber(p)
+		l.probe = netProber(p, &l.host.given)
 	}
 }
 

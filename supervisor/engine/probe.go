@@ -59,12 +59,12 @@ func poll(interval, bound time.Duration, look look) prober {
 }
 
 // netProber is the prober of a configuration that looks from outside, over the network; nil where it is another kind.
-func netProber(p config.Probe) prober {
+func netProber(p config.Probe, given *givenUp) prober {
 	switch {
 	case p.TCP != "":
 		return poll(p.Interval, netLook, tcpLook(p.TCP))
 	case p.HTTP != "":
-		return poll(p.Interval, netLook, httpLook(p.HTTP))
+		return poll(p.Interval, netLook, httpLook(p.HTTP, given))
 	default:
 		return nil
 	}

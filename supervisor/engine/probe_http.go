@@ -19,7 +19,8 @@ const bodyRoom = 64 << 10
 //
 // A look must not seem to be a client whose answer was cut off: the rest of an answer is taken in beside, and a question
 // that is given up is taken back by a reset, else it would wait in the queue of a listener until somebody answers it.
-func httpLook(url string) look {
+// Those are remembered.
+func httpLook(url string, given *givenUp) look {
 	client := &http.Client{
 		Transport: &http.Transport{
 			DisableKeepAlives: true,
@@ -29,8 +30,8 @@ func httpLook(url string) look {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return func(ctx context.Context) error {
-		answered := new(atomic.Bool)
-		own, cancel := context.WithTimeout(context.WithValue(context.WithoutCancel(ctx), answeredKey{}, answered), 2*netLook)
+		conn := &lookConn{given: given}
+		own, cancel := context.WithTimeout(context.WithValue(context.WithoutCancel(ctx), connKey{}, conn), 2*netLook)
 		stop := context.AfterFunc(ctx, cancel)
 		req, err := http.NewRequestWithContext(own, http.MethodGet, url, nil)
 		if err != nil {
@@ -43,7 +44,7 @@ func httpLook(url string) look {
 			cancel()
 			return err
 		}
-		answered.Store(true)
+		conn.answered.Store(true)
 		stop()
 		go func() {
 			defer cancel()
@@ -57,8 +58,8 @@ func httpLook(url string) look {
 	}
 }
 
-// answeredKey finds in a look's context whether it was answered.
-type answeredKey struct{}
+// connKey finds in a look's context its connection.
+type connKey struct{}
 
 // dialLook opens the connection of a look.
 func dialLook(ctx context.Context, network, address string) (net.Conn, error) {
@@ -67,18 +68,21 @@ func dialLook(ctx context.Context, network, address string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	answered, _ := ctx.Value(answeredKey{}).(*atomic.Bool)
-	return lookConn{conn, answered}, nil
+	of := ctx.Value(connKey{}).(*lookConn)
+	of.Conn = conn
+	return of, nil
 }
 
 // lookConn is reset when it is closed without an answer (SO_LINGER of 0: socket(7)).
 type lookConn struct {
 	net.Conn
-	answered *atomic.Bool
+	given    *givenUp
+	answered atomic.Bool
 }
 
-func (c lookConn) Close() error {
+func (c *lookConn) Close() error {
 	if tcp, ok := c.Conn.(*net.TCPConn); ok && !c.answered.Load() {
+		c.given.add(tcp)
 		_ = tcp.SetLinger(0) // refused where it is closed already
 	}
 	return c.Conn.Close()

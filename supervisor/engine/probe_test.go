@@ -15,6 +15,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"lastout/process/sockdiag"
 )
 
 func ignore(error) {}
@@ -120,17 +122,17 @@ func TestHTTPLook(t *testing.T) {
 	}{{200, true}, {204, true}, {302, true}, {399, true}, {400, false}, {404, false}, {500, false}, {503, false}} {
 		status = c.status
 		for _, url := range []string{server.URL, secure.URL} {
-			if got := httpLook(url)(t.Context()); (got == nil) != c.ready {
+			if got := httpLook(url, new(givenUp))(t.Context()); (got == nil) != c.ready {
 				t.Errorf("%s: status %d: %v, want ready %v", url, c.status, got, c.ready)
 			}
 		}
 	}
 	status = http.StatusOK
 	server.Close()
-	if httpLook(server.URL)(t.Context()) == nil {
+	if httpLook(server.URL, new(givenUp))(t.Context()) == nil {
 		t.Error("ready while nobody listens")
 	}
-	if httpLook("://")(t.Context()) == nil {
+	if httpLook("://", new(givenUp))(t.Context()) == nil {
 		t.Error("an address that is none is ready")
 	}
 }
@@ -143,7 +145,8 @@ func TestHTTPLookLeavesNothingBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	look := httpLook("http://" + l.Addr().String())
+	given := new(givenUp)
+	look := httpLook("http://"+l.Addr().String(), given)
 	ctx, giveUp := context.WithCancel(t.Context())
 	over := make(chan error, 1)
 	go func() { over <- look(ctx) }()
@@ -162,7 +165,16 @@ func TestHTTPLookLeavesNothingBehind(t *testing.T) {
 	if _, err := rd.ReadByte(); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("given up: %v, want a reset", err)
 	}
+	peer := conn.RemoteAddr().(*net.TCPAddr).AddrPort()
 	conn.Close()
+	sample := sockdiag.Sample{Peer: peer}
+	sample.Info.LastReceived = 60_000 // ms
+	if !given.has(&sample, time.Now()) {
+		t.Error("given up, and not remembered")
+	}
+	if given.has(&sample, time.Now().Add(time.Hour)) {
+		t.Error("a later connection from the same port is taken for it")
+	}
 
 	ctx, done := context.WithCancel(t.Context())
 	go func() { over <- look(ctx) }()
