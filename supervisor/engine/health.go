@@ -12,11 +12,10 @@ import (
 
 // checkHealth begins to look whether a run is well, when its grace is over. Nothing runs for a process without health.
 func (h *Host) checkHealth(a supervisor.CheckHealth) {
-	c := h.runs[a.Run]
-	if c == nil {
+	l := h.lifeOf(a.Run)
+	if l == nil {
 		return
 	}
-	l := c.part.(*life)
 	l.checking = true
 	if !h.frozen {
 		h.beginHealth(l)
@@ -125,11 +124,10 @@ func leave(word chan struct{}) {
 
 // stopHealth ends the looks at a run.
 func (h *Host) stopHealth(a supervisor.StopHealth) {
-	c := h.runs[a.Run]
-	if c == nil {
+	l := h.lifeOf(a.Run)
+	if l == nil {
 		return
 	}
-	l := c.part.(*life)
 	l.checking = false
 	if l.stopHealth != nil {
 		l.stopHealth()

@@ -130,17 +130,11 @@ var errOver = errors.New("the tree has come to its end")
 
 // ask runs f on the loop and returns its answer.
 func (h *Host) ask(f func(*supervisor.Machine) error) error {
-	answer := make(chan error, 1)
-	h.box.Call(func(_ supervisor.Instant, m *supervisor.Machine) supervisor.Event {
-		answer <- f(m)
-		return nil
-	})
-	select {
-	case err := <-answer:
-		return err
-	case <-h.box.Over():
+	err, ok := asked(h, func(_ supervisor.Instant, m *supervisor.Machine) error { return f(m) })
+	if !ok {
 		return errOver
 	}
+	return err
 }
 
 // barrier waits until the loop has seen all that was put into the mailbox before.

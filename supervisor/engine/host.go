@@ -149,30 +149,30 @@ func (h *Host) ReopenLogs() { h.outputs.reopen() }
 // Snapshot is the tree as it stands, asked of the loop; false when the loop is over. Any goroutine may call it but the
 // loop's own: not from within Say.
 func (h *Host) Snapshot() (supervisor.Snapshot, bool) {
-	answer := make(chan supervisor.Snapshot, 1)
+	return asked(h, func(now supervisor.Instant, m *supervisor.Machine) supervisor.Snapshot { return m.Snapshot(now) })
+}
+
+// asked runs f on the loop and returns its answer; false when the loop is over. Any goroutine may call it but the loop's
+// own.
+func asked[T any](h *Host, f func(supervisor.Instant, *supervisor.Machine) T) (T, bool) {
+	answer := make(chan T, 1)
 	h.box.Call(func(now supervisor.Instant, m *supervisor.Machine) supervisor.Event {
-		answer <- m.Snapshot(now)
+		answer <- f(now, m)
 		return nil
 	})
 	select {
-	case s := <-answer:
-		return s, true
+	case a := <-answer:
+		return a, true
 	case <-h.box.Over():
-		return supervisor.Snapshot{}, false
+		return *new(T), false
 	}
 }
 
 // Alive comes back with true when the loop has taken a turn, and with false when it is over. One that hangs does not
 // answer. Any goroutine may call it but the loop's own.
 func (h *Host) Alive() bool {
-	turn := make(chan struct{})
-	h.onLoop(func() { close(turn) })
-	select {
-	case <-turn:
-		return true
-	case <-h.box.Over():
-		return false
-	}
+	_, alive := asked(h, func(supervisor.Instant, *supervisor.Machine) struct{} { return struct{}{} })
+	return alive
 }
 
 // Do performs an action.

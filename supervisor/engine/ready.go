@@ -12,12 +12,8 @@ import (
 
 // probe begins to look whether a run is ready.
 func (h *Host) probe(a supervisor.Probe) {
-	c := h.runs[a.Run]
-	if c == nil {
-		return
-	}
-	l := c.part.(*life)
-	if l.probe == nil {
+	l := h.lifeOf(a.Run)
+	if l == nil || l.probe == nil {
 		return
 	}
 	l.probing = true

@@ -28,17 +28,9 @@ func (h *Host) Reload(c *config.Config, cause string) *Ticket {
 
 // PlanReload is what a reload of a configuration would do now; false when the loop is over.
 func (h *Host) PlanReload(c *config.Config) (supervisor.ReloadPlan, bool) {
-	answer := make(chan supervisor.ReloadPlan, 1)
-	h.box.Call(func(_ supervisor.Instant, m *supervisor.Machine) supervisor.Event {
-		answer <- m.PlanReload(h.reloadOf(c))
-		return nil
+	return asked(h, func(_ supervisor.Instant, m *supervisor.Machine) supervisor.ReloadPlan {
+		return m.PlanReload(h.reloadOf(c))
 	})
-	select {
-	case p := <-answer:
-		return p, true
-	case <-h.box.Over():
-		return supervisor.ReloadPlan{}, false
-	}
 }
 
 func (h *Host) reloadOf(c *config.Config) supervisor.Reload {

@@ -23,9 +23,7 @@ type watched struct {
 
 // watching lists the runs that have a process; nil when the loop is over.
 func (h *Host) watching() []watched {
-	answer := make(chan []watched, 1)
-	h.onLoop(func() {
-		var all []watched
+	all, _ := asked(h, func(supervisor.Instant, *supervisor.Machine) (all []watched) {
 		for run, c := range h.runs {
 			l, ok := c.part.(*life)
 			if !ok || c.pid == 0 {
@@ -37,14 +35,9 @@ func (h *Host) watching() []watched {
 			}
 			all = append(all, w)
 		}
-		answer <- all
-	})
-	select {
-	case all := <-answer:
 		return all
-	case <-h.box.Over():
-		return nil
-	}
+	})
+	return all
 }
 
 // Usage is what the tree of each living run uses. Any goroutine may call it but the loop's own.
@@ -106,10 +99,7 @@ func (h *Host) Traffic() map[supervisor.Run]Traffic {
 }
 
 func (h *Host) trafficOf(diag *sockdiag.Diag, tag uint64) (Traffic, bool) {
-	var pids []int
-	for _, m := range h.reaper.Members(tag) {
-		pids = append(pids, m.PID)
-	}
+	pids := h.pids(tag)
 	listeners, _, err := diag.Listeners(pids)
 	listeners = slices.DeleteFunc(listeners, func(l sockdiag.Listener) bool { return l.Network == "unix" })
 	if err != nil || len(listeners) == 0 {
@@ -146,20 +136,13 @@ type SinkCount struct {
 
 // Sinks are the places where output goes. Any goroutine may call it but the loop's own.
 func (h *Host) Sinks() []SinkCount {
-	answer := make(chan []SinkCount, 1)
-	h.onLoop(func() {
-		var all []SinkCount
+	all, _ := asked(h, func(supervisor.Instant, *supervisor.Machine) (all []SinkCount) {
 		for s, name := range h.outputs.sinks() {
 			one := SinkCount{Name: name, Bytes: s.Taken()}
 			one.DroppedLines, one.DroppedBytes = s.Dropped()
 			all = append(all, one)
 		}
-		answer <- all
-	})
-	select {
-	case all := <-answer:
 		return all
-	case <-h.box.Over():
-		return nil
-	}
+	})
+	return all
 }
