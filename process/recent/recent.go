@@ -211,17 +211,40 @@ func (l *Log) Read(from Position) (pieces []Piece, next Position, gap bool) {
 	return pieces, Position(at), gap
 }
 
+// limit has the log keep less.
+func (l *Log) limit(bound int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.bound = max(bound, least)
+	for int(l.end-l.start) > l.bound {
+		l.start += header + uint64(l.lengthAt(l.start))
+	}
+	if len(l.ring) > l.bound {
+		ring := make([]byte, l.bound)
+		l.copyOut(ring[:l.end-l.start], l.start)
+		l.ring, l.base = ring, l.start
+	}
+}
+
+// Bounds are those of a shelf: so much in all, but for each speaker no less and no more than so much.
+type Bounds struct{ All, Least, Most int }
+
 // Shelf holds the logs of several speakers, by name. The zero value is not useful; NewShelf makes one.
 type Shelf struct {
 	Hub     Hub `image:"-"` // of all its logs
-	bound   int
+	bounds  Bounds
+	bound   int        // of each log by now: the more there are, the less each keeps
 	mu      sync.Mutex `image:"-"`
 	logs    map[string]*Log
 	version atomic.Uint64
 }
 
-// NewShelf makes an empty one; bound is that of each log.
-func NewShelf(bound int) *Shelf { return &Shelf{bound: bound, logs: map[string]*Log{}} }
+// NewShelf makes an empty one, for so many speakers at first.
+func NewShelf(b Bounds, speakers int) *Shelf {
+	return &Shelf{bounds: b, bound: b.each(speakers), logs: map[string]*Log{}}
+}
+
+func (b Bounds) each(speakers int) int { return min(max(b.All/max(speakers, 1), b.Least), b.Most) }
 
 // Of is the log of a speaker, made at its first use.
 func (s *Shelf) Of(name string) *Log {
@@ -229,6 +252,12 @@ func (s *Shelf) Of(name string) *Log {
 	defer s.mu.Unlock()
 	l := s.logs[name]
 	if l == nil {
+		if bound := s.bounds.each(len(s.logs) + 1); bound < s.bound {
+			s.bound = bound
+			for _, other := range s.logs {
+				other.limit(bound)
+			}
+		}
 		l = NewLog(&s.Hub, s.bound)
 		s.logs[name] = l
 		s.version.Add(1)

@@ -77,6 +77,38 @@ func TestSilenceIsFree(t *testing.T) {
 	}
 }
 
+// The more speakers there are, the less of each is kept, and always the end.
+func TestShelfIsBounded(t *testing.T) {
+	const all, most = 64 << 10, 32 << 10
+	s := NewShelf(Bounds{All: all, Least: 2 << 10, Most: most}, 1)
+	for n := range 16 {
+		l := s.Of(fmt.Sprint(n))
+		for line := range 3000 {
+			l.Add(time.Unix(int64(line), 0), fmt.Appendf(nil, "line %d of %d\n", line, n))
+		}
+		kept := 0
+		for _, l := range s.Logs() {
+			kept += len(l.ring)
+		}
+		if kept > max(all, most) {
+			t.Errorf("of %d speakers %d bytes are kept", n+1, kept)
+		}
+	}
+	for name, l := range s.Logs() {
+		l.Add(time.Unix(3000, 0), []byte("line 3000 of "+name+"\n"))
+		pieces, _, _ := l.Read(0)
+		if len(pieces) < 50 {
+			t.Errorf("of %s %d lines are kept", name, len(pieces))
+		}
+		for i, p := range pieces {
+			line := 3000 - len(pieces) + 1 + i
+			if want := fmt.Sprintf("line %d of %s\n", line, name); string(p.Text) != want || p.At.Unix() != int64(line) {
+				t.Fatalf("%q of %v, want %q", p.Text, p.At, want)
+			}
+		}
+	}
+}
+
 // Followers see all, whoever adds meanwhile; Close ends them.
 func TestFollow(t *testing.T) {
 	var hub Hub

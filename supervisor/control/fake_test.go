@@ -37,7 +37,7 @@ type fake struct {
 func newFake() *fake {
 	return &fake{answers: []supervisor.Report{
 		{Result: supervisor.Accepted, After: []string{"api.1"}, Cause: "; a request may be lost"}, {Result: supervisor.Completed},
-	}, shelf: recent.NewShelf(8 << 10), snapshot: supervisor.Snapshot{
+	}, shelf: recent.NewShelf(recent.Bounds{All: 1 << 20, Least: 8 << 10, Most: 8 << 10}, 1), snapshot: supervisor.Snapshot{
 		At: 90 * time.Second, Phase: supervisor.Up,
 		Instances: []supervisor.InstanceSnapshot{
 			{Name: "db", Process: "db", Role: "service", State: supervisor.Ready, Since: time.Second, Run: 1, PID: 101},

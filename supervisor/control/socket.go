@@ -84,6 +84,9 @@ func OpenSocket(o SocketOptions) (*Socket, error) {
 	}
 	if err != nil {
 		l.Close()
+		if s.held >= 0 {
+			s.Remove()
+		}
 		return nil, fmt.Errorf("cannot make the control socket: %w", err)
 	}
 	return s, nil
@@ -160,6 +163,10 @@ func lockSocket(path string) (*os.File, error) {
 	select {
 	case err = <-locked:
 	case <-timer.C:
+		go func() { // should it come after all, nobody is kept out by it
+			<-locked
+			f.Close()
+		}()
 		return nil, fmt.Errorf("cannot lock the control socket: another process has had %s locked for %v", path, lockBound)
 	}
 	if err != nil {
@@ -194,7 +201,9 @@ func clearStale(path string) error {
 	switch {
 	case err == nil:
 		conn.Close()
-		about, err := NewClient(path).About(ctx)
+		client := NewClient(path)
+		defer client.Close()
+		about, err := client.About(ctx)
 		if err != nil {
 			return &BusyError{Path: path}
 		}

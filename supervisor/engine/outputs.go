@@ -74,7 +74,7 @@ func newOutputsOf(o HostOptions) *outputs {
 			all.width = max(all.width, len(p.Instances[n].Name))
 		}
 	}
-	all.shelf = recent.NewShelf(min(max(keptOutput/max(instances, 1), keptLeast), keptMost))
+	all.shelf = recent.NewShelf(recent.Bounds{All: keptOutput, Least: keptLeast, Most: keptMost}, instances)
 	return all
 }
 
