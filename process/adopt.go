@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lastout/process/cgroup"
 	"lastout/process/register"
 )
 
@@ -31,6 +32,7 @@ func Adopt(o Options, l Legacy) (*Reaper, error) {
 	}
 	if l.Root != "" {
 		r.groups, r.proven = &groups{root: l.Root, path: l.Path}, true
+		r.groups.domain = domainOf(r.proc, filepath.Dir(l.Root), l.Root, cgroup.Found(l.Root))
 		r.watch = newGroupWatch(r.groupChanged)
 	} else {
 		r.noGroup = errors.New("the tree that is left had none")

@@ -4,6 +4,7 @@ import (
 	"os"
 	"syscall"
 
+	"lastout/process/cgroup"
 	"lastout/process/shim"
 )
 
@@ -21,6 +22,9 @@ type Spec struct {
 	// OwnPID names variables that tell the program its own pid, such as LISTEN_PID of sd_listen_fds(3). They cost a shim.
 	OwnPID []string
 
+	// Limits are those of its cgroup, and so of its whole tree.
+	Limits *cgroup.Limits
+
 	// Around is what it finds around it beside all that. It costs a shim too.
 	Around *shim.Circumstances
 
@@ -30,7 +34,8 @@ type Spec struct {
 	DeathSignal syscall.Signal
 }
 
-// Event is what the reaper saw. The set is closed; for one run they come as Started, Exited, Empty.
+// Event is what the reaper saw. The set is closed; for one run they come as Started, Exited, Empty, and between the first
+// and the last, or right before, what its limits are about.
 type Event interface{ event() }
 
 // The events.
@@ -47,6 +52,20 @@ type (
 		Run    uint64
 		Status syscall.WaitStatus
 		Left   int
+		OOM    OOM // it was killed by the kernel for want of memory
+	}
+
+	// Unlimited says that a limit of the run cannot be kept. It comes before Started, or its failure.
+	Unlimited struct {
+		Run uint64
+		cgroup.Unkept
+	}
+
+	// OutOfMemory says that the kernel killed others of the tree than the main process for want of memory.
+	OutOfMemory struct {
+		Run   uint64
+		Kills uint64
+		OOM   OOM
 	}
 
 	// Empty says that the main process was reaped and that its tree is empty.
@@ -64,6 +83,19 @@ func (Started) event() {}
 func (Exited) event()  {}
 func (Empty) event()   {}
 func (Swept) event()   {}
+
+func (Unlimited) event()   {}
+func (OutOfMemory) event() {}
+
+// OOM says what was in the way of whom the kernel killed for want of memory.
+type OOM uint8
+
+// What it may be.
+const (
+	NoOOM    OOM = iota // it was not killed so
+	OwnOOM              // the limit of its own cgroup
+	OuterOOM            // a limit above that, or the machine's memory
+)
 
 // Member is a process of somebody's tree.
 type Member struct {

@@ -6,17 +6,21 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"lastout/process/cgroup"
 )
 
 // groups is our part of the cgroup v2 hierarchy (cgroups(7)): a folder below the cgroup we run in, and in it one per
 // run, called NAME.RUN. It is used where the kernel grants it.
 type groups struct {
-	root string // the folder in the file system
-	path string // the same as /proc/PID/cgroup tells it
+	root   string         // the folder in the file system
+	path   string         // the same as /proc/PID/cgroup tells it
+	domain *cgroup.Domain // for the limits of runs
 }
 
 // newGroups makes the folder, or tells why there can be none.
@@ -25,9 +29,8 @@ func newGroups(proc *procfs, name string) (*groups, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A child may be put below only by whoever may write to the common ancestor's cgroup.procs.
-	if err := unix.Access(filepath.Join(own, "cgroup.procs"), unix.W_OK); err != nil {
-		return nil, fmt.Errorf("cannot write %s/cgroup.procs: %w", own, err)
+	if err := writable(own); err != nil {
+		return nil, err
 	}
 	base := fmt.Sprintf("lastout-%s-%d", name, proc.own)
 	for n := 1; ; n++ {
@@ -36,6 +39,7 @@ func newGroups(proc *procfs, name string) (*groups, error) {
 			dir += "-" + strconv.Itoa(n)
 		}
 		g := &groups{root: filepath.Join(own, dir), path: filepath.Join(path, dir)}
+		g.domain = domainOf(proc, own, g.root, cgroup.State{})
 		err := os.Mkdir(g.root, 0o755)
 		if errors.Is(err, os.ErrExist) && n < 100 {
 			removeGroup(g.root) // of a supervisor that had our pid, if nobody is in it
@@ -46,12 +50,85 @@ func newGroups(proc *procfs, name string) (*groups, error) {
 		if err != nil {
 			return nil, fmt.Errorf("cannot make a cgroup: %w", err)
 		}
-		if err := unix.Access(filepath.Join(g.root, "cgroup.procs"), unix.W_OK); err != nil {
+		if err := writable(g.root); err != nil {
 			removeGroup(g.root)
-			return nil, fmt.Errorf("cannot write %s/cgroup.procs: %w", g.root, err)
+			return nil, err
 		}
 		return g, nil
 	}
+}
+
+// domainOf is for the limits of what is below our folder. Whoever is PID 1 may move all he sees; others themselves, and
+// a parent stage of theirs.
+func domainOf(proc *procfs, home, root string, state cgroup.State) *cgroup.Domain {
+	d := cgroup.Open(home, root, state)
+	d.Mine = func(pid int) bool {
+		return proc.own == 1 || pid == proc.own || pid == os.Getppid() && proc.sameProgram(pid)
+	}
+	d.Hybrid = proc.onVersion1
+	return d
+}
+
+// sameProgram says whether a process runs the same program as we do.
+func (p *procfs) sameProgram(pid int) bool {
+	var ours, its unix.Stat_t
+	return unix.Fstatat(p.dir, "self/exe", &ours, 0) == nil && unix.Fstatat(p.dir, itoa(pid)+"/exe", &its, 0) == nil &&
+		ours.Dev == its.Dev && ours.Ino == its.Ino
+}
+
+// onVersion1 says whether a controller belongs to a hierarchy of version 1, where version 2 cannot have it.
+func (p *procfs) onVersion1(controller string) bool {
+	b, err := p.read("self/cgroup")
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(b)) {
+		f := strings.SplitN(line, ":", 3)
+		if len(f) == 3 && slices.Contains(strings.Split(f[1], ","), controller) {
+			return true
+		}
+	}
+	return false
+}
+
+// ForeseeLimits says of controllers which cannot be had here, and why. Nothing is changed, so that what shows only when
+// it is tried is not known: that others are in our group.
+func ForeseeLimits(controllers []string, without bool) (map[string]error, error) {
+	if without {
+		return nil, errNotWanted
+	}
+	proc, err := openProc()
+	if err != nil {
+		return nil, err
+	}
+	defer proc.close()
+	own, _, err := ownGroup(proc)
+	if err == nil {
+		err = writable(own)
+	}
+	if err != nil {
+		return nil, err
+	}
+	d := domainOf(proc, own, "", cgroup.State{})
+	missing := map[string]error{}
+	for _, c := range controllers {
+		if err := d.Lacks(c); err != nil {
+			missing[c] = err
+		}
+	}
+	return missing, nil
+}
+
+// errNotWanted is why there are no cgroups where the user wants none.
+var errNotWanted = errors.New("no control groups are wanted")
+
+// writable says whether processes may be put below a cgroup: only whoever may write to the common ancestor's
+// cgroup.procs can.
+func writable(dir string) error {
+	if err := unix.Access(filepath.Join(dir, "cgroup.procs"), unix.W_OK); err != nil {
+		return fmt.Errorf("cannot write %s/cgroup.procs: %w", dir, err)
+	}
+	return nil
 }
 
 // ownGroup finds the cgroup we run in. Hosts that also use version 1 mount version 2 somewhere below /sys/fs/cgroup,
@@ -114,6 +191,22 @@ func (g *groups) make(run uint64, name string) string {
 		return ""
 	}
 	return dir
+}
+
+// close removes the folder, and leaves the cgroup we were started in as it was.
+func (g *groups) close() error {
+	removeGroup(g.root)
+	g.domain.Close()
+	removeGroup(g.root)
+	if _, err := os.Stat(g.root); err == nil {
+		return fmt.Errorf("cannot remove %s: somebody is in there", g.root)
+	}
+	return nil
+}
+
+// counts says whether a cgroup counts who is killed for want of memory: its controller is on.
+func (g *groups) counts(dir string) bool {
+	return unix.Access(cgroup.MemoryEvents(dir), unix.R_OK) == nil
 }
 
 // run tells whose cgroup a process is in, from its /proc/PID/cgroup.

@@ -39,6 +39,12 @@
 // Adopt takes up the runs of a supervisor that was killed, by their rows in the register (package register): in the
 // place of its parent, so that they are our own children by now.
 //
+// # Limits
+//
+// The limits of a run are those of its cgroup (package cgroup), set before anybody is in it. Where one cannot be kept that
+// is told (Unlimited), and the run starts without it. Whom the kernel kills for want of memory is told by memory.events:
+// with the end of the main process where it was that one, and else as soon as it is known that it lives on.
+//
 // # The main thread
 //
 // A Spawner forks on the one thread it is served on, the main thread in lastout: the parent-death signal follows the

@@ -2,12 +2,11 @@ package process
 
 import (
 	"os"
-	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
 
-// groupWatch calls back when a cgroup.events changes (inotify(7)).
+// groupWatch calls back when the events of a cgroup change (inotify(7)).
 type groupWatch struct {
 	file *os.File
 	done chan struct{}
@@ -33,14 +32,14 @@ func newGroupWatch(changed func()) *groupWatch {
 	return w
 }
 
-// add watches a cgroup until it is removed.
-func (w *groupWatch) add(dir string) {
+// add watches a file until its cgroup is removed.
+func (w *groupWatch) add(path string) {
 	raw, err := w.file.SyscallConn()
 	if err != nil {
 		return
 	}
 	_ = raw.Control(func(fd uintptr) {
-		_, _ = unix.InotifyAddWatch(int(fd), filepath.Join(dir, "cgroup.events"), unix.IN_MODIFY)
+		_, _ = unix.InotifyAddWatch(int(fd), path, unix.IN_MODIFY)
 	})
 }
 

@@ -34,6 +34,8 @@ func helper(name string, args []string) int {
 		return helpRoot()
 	case "tell":
 		return helpTell(args)
+	case "hog":
+		return helpHog(args)
 	case "files":
 		return helpFiles()
 	default:
@@ -188,6 +190,18 @@ func helpRoot() int {
 		return failed(err)
 	}
 	return helpHold()
+}
+
+// helpHog wants so many MiB of memory, says so, and waits for the end of 4.
+func helpHog(args []string) int {
+	n, _ := strconv.Atoi(args[0])
+	all := make([]byte, n<<20)
+	for i := 0; i < len(all); i += 4096 {
+		all[i] = 1
+	}
+	fmt.Fprintf(os.NewFile(3, "say"), "%d\n", len(all))
+	_, _ = os.NewFile(4, "wait").Read(make([]byte, 1))
+	return 0
 }
 
 // helpTell sends its arguments as one datagram to the address in NOTIFY_SOCKET, with a descriptor along where 3 is

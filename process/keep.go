@@ -4,9 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"lastout/process/cgroup"
 )
 
 // Kept is what a Reaper knows, for a successor: another program in the same process, after an exec (execve(2)). What the
@@ -24,6 +27,7 @@ type Kept struct {
 	orphans map[int]uint64
 	root    string // of the cgroups; empty: there are none
 	path    string
+	changed cgroup.State
 	proven  bool
 	noGroup string
 }
@@ -36,6 +40,8 @@ type keptRun struct {
 	life                             uint64
 	hook                             bool
 	exited, told, killing, forgotten bool
+	memory                           bool
+	oom                              cgroup.OOM
 }
 
 // Pause has the reaper reap nothing until Resume, and waits until it does not, and until all it knew is delivered. No
@@ -91,6 +97,7 @@ func (r *Reaper) Keep() (*Kept, error) {
 	}
 	if r.groups != nil {
 		k.root, k.path = r.groups.root, r.groups.path
+		k.changed = r.groups.domain.State
 	}
 	if r.noGroup != nil {
 		k.noGroup = r.noGroup.Error()
@@ -99,7 +106,7 @@ func (r *Reaper) Keep() (*Kept, error) {
 		k.runs = append(k.runs, keptRun{
 			id: x.id, status: uint64(x.status), pid: x.pid, group: x.group,
 			name: x.name, life: x.life, hook: x.hook,
-			exited: x.exited, told: x.told, killing: x.killing, forgotten: x.forgotten,
+			exited: x.exited, told: x.told, killing: x.killing, forgotten: x.forgotten, memory: x.memory, oom: x.oom,
 		})
 	}
 	return k, nil
@@ -124,7 +131,7 @@ func Restore(o Options, k *Kept) (*Reaper, error) {
 		r.noGroup = errors.New(k.noGroup)
 	}
 	if k.root != "" {
-		r.groups = &groups{root: k.root, path: k.path}
+		r.groups = &groups{root: k.root, path: k.path, domain: domainOf(proc, filepath.Dir(k.root), k.root, k.changed)}
 		r.watch = newGroupWatch(r.groupChanged)
 	}
 	for i := range k.runs {
@@ -140,9 +147,10 @@ func (r *Reaper) restoreRun(k *keptRun) {
 	x := &run{
 		id: k.id, name: k.name, life: k.life, hook: k.hook,
 		pid: k.pid, pidfd: -1, group: k.group, status: syscall.WaitStatus(k.status),
-		exited: k.exited, told: k.told, killing: k.killing, forgotten: k.forgotten,
+		exited: k.exited, told: k.told, killing: k.killing, forgotten: k.forgotten, memory: k.memory, oom: k.oom,
 	}
 	r.runs[x.id] = x
+	r.watchMemory(x)
 	if !x.exited && x.pid != 0 {
 		if fd, err := unix.PidfdOpen(x.pid, 0); err == nil {
 			x.pidfd = fd

@@ -95,7 +95,7 @@ func TestParseStat(t *testing.T) {
 	for _, name := range []string{"sh", "a b", "(sd-pam)", ") S 1 1", ""} {
 		s, err := parseStat([]byte("17 (" + name + ")" + tail))
 		want := stat{
-			pid: 17, ppid: 4, pgid: 5, comm: name, state: 'S', threads: 3, start: 177036, utime: 11, stime: 12, rss: 77,
+			pid: 17, ppid: 4, pgid: 5, comm: name, state: 'S', threads: 3, exiting: true, start: 177036, utime: 11, stime: 12, rss: 77,
 		}
 		if err != nil || s != want {
 			t.Errorf("%q: got %+v, %v", name, s, err)

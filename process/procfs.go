@@ -124,6 +124,7 @@ type stat struct {
 	comm            string
 	state           byte
 	threads         int
+	exiting         bool   // it is on its way out, whatever its state says
 	start           uint64 // clock ticks after boot; with the pid it names a process
 	utime, stime    uint64 // clock ticks
 	cutime, cstime  uint64 // those of the children that it has waited for
@@ -152,6 +153,7 @@ func parseStat(b []byte) (stat, error) {
 	if len(f) < 22 {
 		return stat{}, fmt.Errorf("cannot read the stat of a process: %q", b)
 	}
+	const pfExiting = 4 // PF_EXITING of the kernel's linux/sched.h
 	number := func(b []byte) int64 { n, _ := strconv.ParseInt(string(b), 10, 64); return n }
 	return stat{
 		pid:     int(number(bytes.TrimSpace(b[:open]))),
@@ -159,6 +161,7 @@ func parseStat(b []byte) (stat, error) {
 		state:   f[0][0],
 		ppid:    int(number(f[1])),
 		pgid:    int(number(f[2])),
+		exiting: number(f[6])&pfExiting != 0,
 		utime:   uint64(number(f[11])),
 		stime:   uint64(number(f[12])),
 		cutime:  uint64(number(f[13])),

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lastout/process/cgroup"
 	"lastout/process/register"
 )
 
@@ -58,6 +59,7 @@ type Reaper struct {
 	proven  bool    // a child was put into a cgroup by clone3
 	noGroup error   // why there are none
 	watch   *groupWatch
+	looking bool // it will be looked for kills in a moment
 
 	queue      []Event // to be delivered
 	delivering bool
@@ -74,6 +76,7 @@ type run struct {
 	pidfd  int // -1: none, or reaped
 	group  string
 	status syscall.WaitStatus
+	oom    cgroup.OOM // that was told of
 
 	exited    bool // the main process is reaped
 	told      bool // Exited was emitted
@@ -81,6 +84,7 @@ type run struct {
 	forgotten bool
 	dirty     bool // it is in the list of those to be looked at
 	watching  bool // for changes of cgroup.events
+	memory    bool // its cgroup counts who is killed for want of memory
 }
 
 // spawning is the fork under way. Its child may be reaped before anybody knows its pid.
@@ -97,7 +101,7 @@ func New(o Options) (*Reaper, error) {
 		return nil, err
 	}
 	if o.NoCgroup {
-		r.noGroup = fmt.Errorf("not wanted")
+		r.noGroup = errNotWanted
 	} else if r.groups, err = newGroups(r.proc, o.Name); err != nil {
 		r.noGroup = err
 	} else {
@@ -164,10 +168,7 @@ func (r *Reaper) Close() error {
 	}
 	var err error
 	if r.groups != nil {
-		removeGroup(r.groups.root)
-		if _, err2 := os.Stat(r.groups.root); err2 == nil {
-			err = fmt.Errorf("cannot remove %s: somebody is in there", r.groups.root)
-		}
+		err = r.groups.close()
 	}
 	r.null.Close()
 	r.proc.close()
@@ -285,9 +286,10 @@ func (r *Reaper) mark(x *run) {
 	}
 }
 
-// groupChanged is called when the cgroup.events of a run that is waited for has changed.
+// groupChanged is called when the cgroup.events of a run that is waited for, or the memory.events of any, has changed.
 func (r *Reaper) groupChanged() {
 	r.mu.Lock()
+	r.lookSoon()
 	for _, x := range r.pending {
 		if x.watching {
 			r.mark(x)

@@ -1,6 +1,7 @@
 package process
 
 import (
+	"path/filepath"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -50,9 +51,13 @@ func (r *Reaper) settleRun(x *run, adopted []int) (kill bool) {
 		left = max(1, len(r.membersOf(x)))
 	}
 
+	oom, others := r.readOOM(x)
 	r.mu.Lock()
+	if others != nil && !x.forgotten {
+		r.emit(*others)
+	}
 	if !told && !x.forgotten {
-		r.emit(Exited{Run: x.id, Status: x.status, Left: left})
+		r.emit(Exited{Run: x.id, Status: x.status, Left: left, OOM: oom})
 	}
 	x.told = true
 	if empty {
@@ -78,7 +83,7 @@ func (r *Reaper) inGroup(x *run) bool {
 	}
 	if r.watch != nil && !x.watching {
 		x.watching = true
-		r.watch.add(x.group)
+		r.watch.add(filepath.Join(x.group, "cgroup.events"))
 		return populated(x.group) // it may have changed before the watch was in
 	}
 	return true

@@ -48,9 +48,11 @@ func (r *Reaper) Start(s Spec) error {
 // begin makes the run known, marks what will be forked, and makes its cgroup.
 func (r *Reaper) begin(s Spec) (*run, error) {
 	x := &run{id: s.Run, name: s.Name, life: s.Life, hook: s.Hook, pidfd: -1}
-	if g := r.grouped(); g != nil && s.Run != 0 {
+	g := r.grouped()
+	if g != nil && s.Run != 0 {
 		x.group = g.make(s.Run, s.Name)
 	}
+	unkept := r.limit(x, g, s.Limits)
 	if err := r.tags.set(s.Run); err != nil && x.group == "" {
 		return nil, err // with a cgroup it is only a second mark
 	}
@@ -65,6 +67,7 @@ func (r *Reaper) begin(s Spec) (*run, error) {
 	r.spawn.run = s.Run
 	r.spawn.count++
 	r.spawn.early = map[int]syscall.WaitStatus{}
+	r.tellUnkept(x.id, unkept)
 	return x, nil
 }
 
@@ -100,6 +103,8 @@ func (r *Reaper) fork(s Spec, path string, x *run) (child, error) {
 	r.mu.Lock()
 	x.group = ""
 	r.noGroup = fmt.Errorf("cannot start a child in a cgroup: %w", refused)
+	x.memory = false
+	r.tellUnkept(x.id, unkeptAll(s.Limits, r.noGroup))
 	r.mu.Unlock()
 	return c, nil
 }

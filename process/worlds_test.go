@@ -80,6 +80,9 @@ func delegate(t *testing.T) (string, error) {
 		return "", err
 	}
 	t.Cleanup(func() { removeGroup(dir) })
+	for _, controller := range []string{"memory", "pids", "cpu"} { // as far as they can be had
+		_ = os.WriteFile(filepath.Join(own, "cgroup.subtree_control"), []byte("+"+controller), 0)
+	}
 	for _, name := range []string{".", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control"} {
 		if err := os.Chown(filepath.Join(dir, name), nobody, nobody); err != nil {
 			return "", err

@@ -259,6 +259,8 @@ func (e Exit) String() string {
 	switch {
 	case e.Unknown:
 		return "exit status unknown"
+	case e.OOM != "":
+		return fmt.Sprintf("killed by the kernel: out of memory (%s)", e.OOM)
 	case e.Signal == 0:
 		return fmt.Sprintf("exit code %d", e.Code)
 	case e.Core:

@@ -152,6 +152,10 @@ type Exit struct {
 	Core   bool           `json:"core,omitempty"`
 
 	Unknown bool `json:"unknown,omitempty"` // it was not our child, and only its end was seen
+
+	// OOM says that the kernel killed it for want of memory, and what was in the way: "memory_max 64MiB". Nothing: it did
+	// not.
+	OOM string `json:"oom,omitempty"`
 }
 
 // OK says whether it is exit code 0, or may be.

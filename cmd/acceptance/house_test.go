@@ -15,8 +15,12 @@ import (
 // mayImport is the house's plan: for each folder, what of ours and of others it may import beside the standard library.
 // A folder that is not listed may not exist.
 var mayImport = map[string][]string{
-	"ordering":           {},
-	"process":            {"lastout/process/register", "lastout/process/shim", "lastout/process/signame", "golang.org/x/sys/unix"},
+	"ordering": {},
+	"process": {
+		"lastout/process/cgroup", "lastout/process/register", "lastout/process/shim", "lastout/process/signame",
+		"golang.org/x/sys/unix",
+	},
+	"process/cgroup":     {"golang.org/x/sys/unix"},
 	"process/held":       {"golang.org/x/sys/unix"},
 	"process/recent":     {},
 	"process/register":   {"golang.org/x/sys/unix"},
@@ -35,12 +39,12 @@ var mayImport = map[string][]string{
 		"golang.org/x/sys/unix",
 	},
 	"supervisor/config": {
-		"lastout/ordering", "lastout/supervisor", "lastout/process/held", "lastout/process/shim", "lastout/process/signame",
+		"lastout/ordering", "lastout/supervisor", "lastout/process/cgroup", "lastout/process/held", "lastout/process/shim", "lastout/process/signame",
 		"github.com/BurntSushi/toml", "github.com/joho/godotenv", "golang.org/x/sys/unix",
 	},
 	"supervisor/engine": {
 		"lastout/ordering", "lastout/supervisor", "lastout/supervisor/config", "lastout/process",
-		"lastout/process/held", "lastout/process/output", "lastout/process/quiesce", "lastout/process/recent",
+		"lastout/process/cgroup", "lastout/process/held", "lastout/process/output", "lastout/process/quiesce", "lastout/process/recent",
 		"lastout/process/register", "lastout/process/signame", "lastout/process/sockdiag",
 		"golang.org/x/sys/unix",
 	},

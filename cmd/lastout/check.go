@@ -23,7 +23,7 @@ func (p *program) checkCommand() *cli.Command {
 		Name:        "check",
 		Usage:       "every fault of a configuration, with its line and a suggestion",
 		Description: "Exit code 0: it can be run (warnings may be there); 2: it cannot. Nothing is started.",
-		Flags:       []cli.Flag{configFlag(), profileFlag(), outputFlag()},
+		Flags:       []cli.Flag{configFlag(), profileFlag(), outputFlag(), noCgroupFlag()},
 		Action:      p.check,
 	}
 }
@@ -44,16 +44,18 @@ func (p *program) check(c *cli.Context) error {
 	} else {
 		warnings = cfg.Warnings
 	}
-	gateways := []engine.Outlook{}
+	gateways, unkept := []engine.Outlook{}, []engine.Unkept{}
 	if len(faults) == 0 {
 		gateways = append(gateways, engine.Foresee(cfg)...)
+		unkept = append(unkept, engine.ForeseeLimits(cfg, c.Bool("no-cgroup"))...)
 	}
 	if c.String("output") == "json" {
 		err = answerJSON(p.stdout, map[string]any{
 			"faults": faultsJSON(faults), "warnings": faultsJSON(warnings), "gateways": gateways,
+			"unkept": unkept,
 		})
 	} else {
-		err = write(p.stdout, checkText(cfg, faults, warnings)+outlookText(gateways))
+		err = write(p.stdout, checkText(cfg, faults, warnings)+outlookText(gateways)+unkeptText(unkept))
 	}
 	if err == nil && len(faults) > 0 {
 		err = codeError(exitUsage)
@@ -79,6 +81,15 @@ func outlookText(gateways []engine.Outlook) string {
 		for _, missing := range g.Missing {
 			text += fmt.Sprintf("%s: here it %s\n", g.Gateway, missing)
 		}
+	}
+	return text
+}
+
+// unkeptText is which limits of control groups cannot be kept on this machine.
+func unkeptText(unkept []engine.Unkept) string {
+	text := ""
+	for _, u := range unkept {
+		text += u.String() + " (warning)\n"
 	}
 	return text
 }

@@ -202,6 +202,9 @@ func lastExit(x *control.InstanceStatus) string {
 }
 
 func exitOf(e *control.ExitStatus) string {
+	if e.OOM != "" {
+		return "out of memory (" + e.OOM + ")"
+	}
 	if e.Signal != "" {
 		return e.Signal
 	}

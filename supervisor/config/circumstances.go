@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"lastout/process/cgroup"
 	"lastout/process/shim"
 )
 
@@ -36,6 +37,19 @@ func (b *builder) circumstances(t *table, who *account) *shim.Circumstances {
 		return nil
 	}
 	return c
+}
+
+// groupLimits are those of the control group of a run, and of each of its hooks; nil where there is none.
+func groupLimits(t *table) *cgroup.Limits {
+	l := &cgroup.Limits{
+		Memory: t.size("memory_max", 0), // "max" is none, for a process to do without what [defaults] say
+		Pids:   int64(t.integer("pids_max", 0)),
+		Weight: int64(t.integer("cpu_weight", 0)),
+	}
+	if !l.Any() {
+		return nil
+	}
+	return l
 }
 
 func number(t *table, key string) *int {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"syscall"
 
+	"lastout/process/cgroup"
 	"lastout/process/shim"
 )
 
@@ -18,6 +19,7 @@ type builder struct {
 
 	around *shim.Circumstances
 	death  syscall.Signal
+	group  *cgroup.Limits
 }
 
 func (b *builder) fault(at *place, format string, args ...any) {
@@ -83,7 +85,7 @@ func (b *builder) command(at *place, items []text, name string) Command {
 		}
 		argv[0] = path
 	}
-	return Command{Argv: argv, Dir: b.dir, Env: b.env, Line: at.line, Around: b.around, DeathSignal: b.death}
+	return Command{Argv: argv, Dir: b.dir, Env: b.env, Line: at.line, Around: b.around, DeathSignal: b.death, Group: b.group}
 }
 
 // shell hands a command line to the shell as it is written: the shell expands it.
@@ -94,7 +96,7 @@ func (b *builder) shell(t *table, name string) Command {
 	}
 	return Command{
 		Argv: []string{"/bin/sh", "-c", line}, Dir: b.dir, Env: b.env, Line: t.place("shell").line, Around: b.around,
-		DeathSignal: b.death,
+		DeathSignal: b.death, Group: b.group,
 	}
 }
 

@@ -60,17 +60,31 @@ func nearDuration(s string) string {
 	return ` (such as "500ms", "30s" or "1m30s")`
 }
 
-var size = regexp.MustCompile(`^(\d+)(B|KiB|MiB|GiB|kB|KB|MB|GB)?$`)
+var size = regexp.MustCompile(`^(\d+)(B|[KMGT]iB|[KMGT]|[kKMGT]B)?$`)
 
 var sizes = map[string]int64{
-	"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9,
+	"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40,
+	"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40, // as the kernel and service managers read them
+	"kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12,
+}
+
+// oddSize is a size in a way that others write it: "64m", "64 MiB", "64Mi".
+var oddSize = regexp.MustCompile(`^(\d+) *([kmgtKMGT])([iI]?[bB]?)$`)
+
+// nearSize suggests what may have been meant.
+func nearSize(s string) string {
+	m := oddSize.FindStringSubmatch(s)
+	if m == nil {
+		return ` (such as "64KiB", "10MiB" or "1GiB")`
+	}
+	return fmt.Sprintf(": did you mean %q?", m[1]+strings.ToUpper(m[2])+"iB")
 }
 
 // parseSize reads a size in bytes such as "10MiB".
 func parseSize(s string) (int64, error) {
 	m := size.FindStringSubmatch(s)
 	if m == nil {
-		return 0, fmt.Errorf(`%q is no size (such as "64KiB", "10MiB" or "1GiB")`, s)
+		return 0, fmt.Errorf("%q is no size%s", s, nearSize(s))
 	}
 	n, err := strconv.ParseInt(m[1], 10, 64)
 	if unit := sizes[m[2]]; err == nil && n <= math.MaxInt64/unit {

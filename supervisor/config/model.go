@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"lastout/ordering"
+	"lastout/process/cgroup"
 	"lastout/process/held"
 	"lastout/process/shim"
 	"lastout/supervisor"
@@ -100,6 +101,7 @@ type Command struct {
 	Line int      // where it is configured
 
 	Around *shim.Circumstances // user, limits and the like; nil: as lastout has them
+	Group  *cgroup.Limits      // of the control group it is in; nil: none
 
 	// DeathSignal is what its main process gets when lastout dies; 0: nothing.
 	DeathSignal syscall.Signal

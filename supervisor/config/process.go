@@ -218,7 +218,7 @@ func (l *loader) instance(p *process, n int) Instance {
 	b.scope.lookup = l.environ.lookup
 	who := b.account(p.t)
 	env := b.environ(p, who)
-	b.env, b.around = env.list(), b.circumstances(p.t, who)
+	b.env, b.around, b.group = env.list(), b.circumstances(p.t, who), groupLimits(p.t)
 	main := b.deathSignal(p)
 	b.dir = b.cwd(p.t)
 	i := Instance{

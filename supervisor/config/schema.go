@@ -38,7 +38,7 @@ type Key struct {
 // Schema is every key there is, in the order of the documentation.
 func Schema() []Key { return slices.Clone(schema) }
 
-var schema = slices.Concat(treeKeys(), laterTreeKeys(), processKeys(), laterProcessKeys())
+var schema = slices.Concat(treeKeys(), laterTreeKeys(), processKeys())
 
 // treeKeys are the settings of the whole.
 func treeKeys() []Key {
@@ -298,16 +298,19 @@ func circumstanceKeys() []Key {
 			Path: "process.*.pdeathsig", Type: String, Inherit: true, Default: "stop.signal, or TERM; none under a guardian",
 			Doc: `the signal its main process gets when lastout dies, or "none": it lives on`,
 		},
+		{
+			Path: "process.*.memory_max", Type: Size, Words: []string{"max"}, Default: "max", Inherit: true,
+			Doc: "memory of each copy's tree: above it the kernel kills; needs cgroup v2",
+		},
+		{
+			Path: "process.*.pids_max", Type: Integer, Range: [2]int64{1, 1 << 22}, Inherit: true,
+			Doc: "processes and threads of each copy's tree; needs cgroup v2",
+		},
+		{
+			Path: "process.*.cpu_weight", Type: Integer, Range: [2]int64{1, 10000}, Inherit: true,
+			Doc: "share of the CPU where that is short, beside 100 of others; needs cgroup v2",
+		},
 	}
-}
-
-// laterProcessKeys are the keys of a process that this build does not have yet.
-func laterProcessKeys() []Key {
-	return notYet(slices.Concat([]Key{
-		{Path: "process.*.memory_max", Type: Size, Words: []string{"max"}, Inherit: true, Doc: "see cgroup v2"},
-		{Path: "process.*.pids_max", Type: Integer, Range: [2]int64{1, 1 << 31}, Inherit: true, Doc: "see cgroup v2"},
-		{Path: "process.*.cpu_weight", Type: Integer, Range: [2]int64{1, 10000}, Inherit: true, Doc: "see cgroup v2"},
-	}))
 }
 
 // healthKeys say whether a run is still well.

@@ -49,13 +49,14 @@ func TestParseSize(t *testing.T) {
 	for s, want := range map[string]int64{
 		"1": 1, "4096": 4096, "4096B": 4096, "64KiB": 64 << 10, "10MiB": 10 << 20, "1GiB": 1 << 30, "1kB": 1000,
 		"10MB": 10_000_000, "2GB": 2_000_000_000, "8589934591GiB": 8589934591 << 30,
+		"64K": 64 << 10, "64M": 64 << 20, "2G": 2 << 30, "1T": 1 << 40, "1TiB": 1 << 40, "1TB": 1e12,
 	} {
 		if got, err := parseSize(s); got != want || err != nil {
 			t.Errorf("%q is %v, %v, want %v", s, got, err, want)
 		}
 	}
 	for _, s := range []string{
-		"", "0", "0MiB", "-1", "1.5MiB", "1 MiB", "1TiB", "MiB", "1mib", "8589934592GiB", "99999999999999999999",
+		"", "0", "0MiB", "-1", "1.5MiB", "1 MiB", "64m", "64Mi", "1PiB", "MiB", "1mib", "8589934592GiB", "99999999999999999999",
 	} {
 		if got, err := parseSize(s); err == nil {
 			t.Errorf("%q is taken as %v", s, got)

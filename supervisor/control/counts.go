@@ -23,7 +23,7 @@ type counts struct {
 // exitKey is a process, and how a run of it ended.
 type exitKey struct {
 	process string
-	cause   string // asked, success, failure, signal
+	cause   string // asked, success, failure, signal, oom
 }
 
 func newCounts() counts {
@@ -63,6 +63,8 @@ func (c *counts) add(r *supervisor.Report) {
 
 func causeOf(r *supervisor.Report) string {
 	switch {
+	case r.Exit != nil && r.Exit.OOM != "":
+		return "oom"
 	case r.Asked:
 		return "asked"
 	case r.Exit == nil:

@@ -160,7 +160,7 @@ func orZero[T any](p *T) T {
 
 // countMetrics are those that were counted from the reports.
 func countMetrics(e *exposition, c *counts) {
-	e.family("lastout_exits", "counter", "Ends of main processes, by cause: asked to leave, success, failure, signal.")
+	e.family("lastout_exits", "counter", "Ends of main processes, by cause: asked to leave, success, failure, signal, oom.")
 	keys := slices.SortedFunc(maps.Keys(c.exits), func(a, b exitKey) int {
 		return cmp.Or(cmp.Compare(a.process, b.process), cmp.Compare(a.cause, b.cause))
 	})

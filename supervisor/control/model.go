@@ -87,6 +87,7 @@ type ExitStatus struct {
 	Code   int    `json:"code" doc:"where there is no signal"`
 	Signal string `json:"signal,omitempty" doc:"SIGKILL"`
 	Core   bool   `json:"core,omitempty"`
+	OOM    string `json:"oom,omitempty" doc:"the kernel killed it for want of memory: what was in the way"`
 }
 
 // Usage is what a tree uses.

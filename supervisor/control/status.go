@@ -143,7 +143,7 @@ func instanceOf(s supervisor.Snapshot, x *supervisor.InstanceSnapshot, now time.
 		one.Left = SecondsOf(x.Bound)
 	}
 	if x.Exit != nil {
-		one.Exit = &ExitStatus{Code: x.Exit.Code, Core: x.Exit.Core}
+		one.Exit = &ExitStatus{Code: x.Exit.Code, Core: x.Exit.Core, OOM: x.Exit.OOM}
 		if x.Exit.Signal != 0 {
 			one.Exit.Signal = signame.Of(x.Exit.Signal)
 		}

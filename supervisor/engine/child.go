@@ -4,7 +4,6 @@ import (
 	"errors"
 	"os"
 	"sync/atomic"
-	"syscall"
 
 	"lastout/process"
 	"lastout/process/output"
@@ -54,7 +53,7 @@ const (
 type part interface {
 	started(pid int) supervisor.Event
 	failed(err error) supervisor.Event
-	exited(status syscall.WaitStatus, left int) supervisor.Event
+	exited(exit supervisor.Exit, left int) supervisor.Event
 	gone() supervisor.Event
 }
 
@@ -83,6 +82,7 @@ func (h *Host) spawn(c *child) {
 		err = h.reaper.Start(process.Spec{
 			Run: c.tag, Name: c.name, Argv: c.command.Argv, Dir: c.command.Dir, Env: c.env, Files: c.files, Hook: c.hook,
 			Life: c.life(), OwnPID: c.ownPID, Around: c.command.Around, DeathSignal: c.command.DeathSignal,
+			Limits: c.command.Group,
 		})
 	}
 	for _, f := range c.ours {
@@ -166,13 +166,19 @@ func (h *Host) heard(ev process.Event) supervisor.Event {
 	case process.Exited:
 		if c := h.children[ev.Run]; c != nil {
 			c.over = true
-			return c.part.exited(ev.Status, ev.Left)
+			exit := exitOf(ev.Status)
+			exit.OOM = c.oom(ev.OOM)
+			return c.part.exited(exit, ev.Left)
 		}
 	case process.Empty:
 		if c := h.children[ev.Run]; c != nil {
 			h.release(c)
 			return c.part.gone()
 		}
+	case process.Unlimited:
+		h.unlimited(ev)
+	case process.OutOfMemory:
+		h.outOfMemory(ev)
 	case process.Swept:
 		return supervisor.Swept{Left: h.describe(ev.Left)}
 	}

@@ -3,7 +3,6 @@ package engine
 import (
 	"errors"
 	"os"
-	"syscall"
 
 	"lastout/supervisor"
 	"lastout/supervisor/config"
@@ -43,8 +42,8 @@ func (x *Helper) failed(err error) supervisor.Event {
 	return nil
 }
 
-func (x *Helper) exited(status syscall.WaitStatus, _ int) supervisor.Event {
-	if text := failure(exitOf(status)); text != "" {
+func (x *Helper) exited(exit supervisor.Exit, _ int) supervisor.Event {
+	if text := failure(exit); text != "" {
 		x.ended <- errors.New(text)
 	} else {
 		x.ended <- nil

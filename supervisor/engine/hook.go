@@ -2,7 +2,6 @@ package engine
 
 import (
 	"fmt"
-	"syscall"
 
 	"lastout/ordering"
 	"lastout/process/signame"
@@ -24,8 +23,8 @@ func (k *hook) failed(err error) supervisor.Event {
 	return supervisor.HookEnded{Run: k.run, Failed: err.Error()}
 }
 
-func (k *hook) exited(status syscall.WaitStatus, _ int) supervisor.Event {
-	return supervisor.HookEnded{Run: k.run, Failed: failure(exitOf(status))}
+func (k *hook) exited(exit supervisor.Exit, _ int) supervisor.Event {
+	return supervisor.HookEnded{Run: k.run, Failed: failure(exit)}
 }
 
 func (k *hook) gone() supervisor.Event {
@@ -38,6 +37,8 @@ func failure(e supervisor.Exit) string {
 	switch {
 	case e.OK():
 		return ""
+	case e.OOM != "":
+		return e.String()
 	case e.Signal != 0:
 		return "killed by " + signame.Of(e.Signal)
 	default:

@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"syscall"
-
 	"lastout/process"
 	"lastout/process/output"
 	"lastout/supervisor"
@@ -224,7 +222,7 @@ func (h *Host) restoreNotify(c *child, l *life, k *keptChild) {
 // leftover is the part of a child that nobody waits for any more.
 type leftover struct{}
 
-func (leftover) started(int) supervisor.Event                    { return nil }
-func (leftover) failed(error) supervisor.Event                   { return nil }
-func (leftover) exited(syscall.WaitStatus, int) supervisor.Event { return nil }
-func (leftover) gone() supervisor.Event                          { return nil }
+func (leftover) started(int) supervisor.Event                 { return nil }
+func (leftover) failed(error) supervisor.Event                { return nil }
+func (leftover) exited(supervisor.Exit, int) supervisor.Event { return nil }
+func (leftover) gone() supervisor.Event                       { return nil }

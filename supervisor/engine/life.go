@@ -49,8 +49,8 @@ func (l *life) failed(err error) supervisor.Event {
 	return supervisor.SpawnFailed{Inst: l.inst, Run: l.run, Reason: err.Error(), Cancelled: err == errCancelled}
 }
 
-func (l *life) exited(status syscall.WaitStatus, left int) supervisor.Event {
-	return supervisor.Exited{Inst: l.inst, Run: l.run, Exit: exitOf(status), Left: left}
+func (l *life) exited(exit supervisor.Exit, left int) supervisor.Event {
+	return supervisor.Exited{Inst: l.inst, Run: l.run, Exit: exit, Left: left}
 }
 
 func (l *life) gone() supervisor.Event {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"syscall"
 
 	"lastout/supervisor"
 	"lastout/supervisor/config"
@@ -112,11 +111,11 @@ func (k *asker) started(int) supervisor.Event { return nil }
 
 func (k *asker) failed(err error) supervisor.Event { return k.over(err) }
 
-func (k *asker) exited(status syscall.WaitStatus, left int) supervisor.Event {
+func (k *asker) exited(exit supervisor.Exit, left int) supervisor.Event {
 	if left > 0 {
 		k.life.host.kill(k.child)
 	}
-	if text := failure(exitOf(status)); text != "" {
+	if text := failure(exit); text != "" {
 		return k.over(errors.New(text))
 	}
 	return k.over(nil)

@@ -103,6 +103,7 @@ type End struct {
 	Signal syscall.Signal     `json:"signal,omitempty"`
 	Asked  bool               `json:"asked"` // it had been asked to leave
 	Left   int                `json:"left,omitempty"`
+	OOM    string             `json:"oom,omitempty"` // the kernel killed it for want of memory: what was in the way
 }
 
 // Kill is the SIGKILL that an instance needed.

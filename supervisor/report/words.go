@@ -31,7 +31,10 @@ func Duration(d time.Duration) string {
 }
 
 // ExitText says how a process ended: "exit 0", "SIGKILL".
-func ExitText(code int, signal syscall.Signal) string {
+func ExitText(code int, signal syscall.Signal, oom string) string {
+	if oom != "" {
+		return "killed by the kernel: out of memory (" + oom + ")"
+	}
 	if signal != 0 {
 		return signame.Of(signal)
 	}
@@ -50,7 +53,7 @@ func (x *Instance) how() string {
 	case x.Exit == nil:
 		return string(x.State)
 	}
-	text := ExitText(x.Exit.Code, x.Exit.Signal)
+	text := ExitText(x.Exit.Code, x.Exit.Signal, x.Exit.OOM)
 	switch {
 	case !x.Exit.Asked && x.Turn == nil:
 		return text + ", by itself before its turn"
