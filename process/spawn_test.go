@@ -335,7 +335,7 @@ func TestSpawnerThread(t *testing.T) {
 
 // TestBootHears sends every signal that is listened to.
 func TestBootHears(t *testing.T) {
-	b := Boot(false)
+	b := Boot(os.Getpid() == 1)
 	defer signal.Stop(b.Signals)
 	n := 0
 	for _, s := range listened(os.Getpid() == 1, hasTerminal) {
