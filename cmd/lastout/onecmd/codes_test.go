@@ -41,6 +41,21 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
+// TestExitCodesOfDumbInit is the same for one that has no -e.
+func TestExitCodesOfDumbInit(t *testing.T) {
+	t.Parallel()
+	for _, flag := range []string{"--", "-c"} {
+		for code := range 256 {
+			if testing.Short() && code%51 != 0 {
+				continue
+			}
+			if got, _, errs := (world{}).run(t, "dumb-init", flag, "sh", "-c", fmt.Sprintf("exit %d", code)); got != code {
+				t.Errorf("%s %d: %d\n%s", flag, code, got, errs)
+			}
+		}
+	}
+}
+
 // deadly are the signals that end a program which does nothing about them.
 func deadly() (list []syscall.Signal) {
 	for s := syscall.Signal(1); s <= signame.RTMax; s++ {

@@ -119,17 +119,19 @@ func TestAlwaysEnds(t *testing.T) {
 		times = 40
 	}
 	const lanes = 4
-	for lane := range lanes {
-		t.Run(fmt.Sprint(lane), func(t *testing.T) {
-			t.Parallel()
-			for range times / lanes {
-				code, _, errs := (world{}).run(t, "init", "--", "sh", "-c", `sh -c "sleep 0.01 & kill -9 \$\$"; sleep 0.0087`)
-				if code != 0 {
-					t.Fatalf("exit code %d\n%s", code, errs)
+	inBothWorlds(t, func(t *testing.T, w world) {
+		for lane := range lanes {
+			t.Run(fmt.Sprint(lane), func(t *testing.T) {
+				t.Parallel()
+				for range times / lanes {
+					code, _, errs := w.run(t, "init", "--", "sh", "-c", `sh -c "sleep 0.01 & kill -9 \$\$"; sleep 0.0087`)
+					if code != 0 {
+						t.Fatalf("exit code %d\n%s", code, errs)
+					}
 				}
-			}
-		})
-	}
+			})
+		}
+	})
 }
 
 // TestDeadline is until when those who are left may stay.

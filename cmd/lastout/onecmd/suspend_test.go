@@ -23,7 +23,7 @@ func state(t testing.TB, pid int) string {
 func TestSuspends(t *testing.T) {
 	for _, args := range [][]string{{"init"}, {"init", "-g"}, {"tini", "-s"}, {"dumb-init"}, {"dumb-init", "-c"}} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
-			l := (world{}).start(t, append(args, "sh", "-c", `trap 'echo on' CONT; echo ready $$; while :; do sleep 1000 & wait; done`)...)
+			l := (world{}).start(t, append(args, "sh", "-c", `trap 'echo on' CONT; sleep 1000 & echo ready $$; while :; do wait; done`)...)
 			pid := l.number()
 			for _, s := range jobControl {
 				l.send(s)
