@@ -3,7 +3,6 @@ package acceptance
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -124,27 +123,6 @@ func BenchmarkOutput(b *testing.B) {
 				os.Remove(filepath.Join(x.dir, "stdout"))
 				os.RemoveAll(shm)
 				b.StartTimer()
-			}
-		})
-	}
-}
-
-// BenchmarkInit is the whole time of `init -- true`, beside the programs in whose place it may be.
-func BenchmarkInit(b *testing.B) {
-	for _, args := range [][]string{
-		{lastoutBin, "init", "--", "true"},
-		{"tini", "-s", "--", "true"},
-		{"dumb-init", "--", "true"},
-		{"catatonit", "--", "true"},
-	} {
-		b.Run(filepath.Base(args[0]), func(b *testing.B) {
-			if _, err := exec.LookPath(args[0]); err != nil {
-				b.Skip(err)
-			}
-			for range b.N {
-				if err := exec.Command(args[0], args[1:]...).Run(); err != nil {
-					b.Fatal(err)
-				}
 			}
 		})
 	}
