@@ -28,24 +28,21 @@ func upDown(t testing.TB, n int) (up, down time.Duration) {
 	return up, down
 }
 
-// TestScale holds that ten times the children cost not much more than ten times the time.
+// TestScale holds that ten times the children cost not much more than ten times the processor time: lastout's own, and
+// theirs, which are all alike.
 func TestScale(t *testing.T) {
-	best := func(n int) (up, down time.Duration) {
-		up, down = upDown(t, n)
-		for range 2 {
-			u, d := upDown(t, n)
-			up, down = min(up, u), min(down, d)
+	spent := func(n int) time.Duration {
+		x := launch(t, sleepers(n))
+		x.untilReady(n)
+		if code, _ := x.stop(syscall.SIGTERM); code != 0 {
+			t.Errorf("exit %d", code)
 		}
-		return up, down
+		return x.cmd.ProcessState.UserTime() + x.cmd.ProcessState.SystemTime()
 	}
-	up100, down100 := best(100)
-	up1000, down1000 := best(1000)
-	t.Logf("up %v -> %v, down %v -> %v", up100, up1000, down100, down1000)
-	if up1000 > 15*up100 {
-		t.Errorf("1000 children come up in %v, 100 in %v", up1000, up100)
-	}
-	if down1000 > 15*down100 {
-		t.Errorf("1000 children go down in %v, 100 in %v", down1000, down100)
+	few, many := spent(100), spent(1000)
+	t.Logf("up and down: 100 in %v, 1000 in %v", few, many)
+	if many > 15*few {
+		t.Errorf("1000 children cost %v, 100 %v", many, few)
 	}
 }
 
