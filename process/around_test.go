@@ -60,7 +60,7 @@ func TestCircumstances(t *testing.T) {
 // TestUser has a program that runs as somebody else, with the capabilities it is left and no other, and a pipe that it
 // can open anew.
 func TestUser(t *testing.T) {
-	needRoot(t)
+	needRoot(t, "become somebody else")
 	const nobody = 65534
 	user := &shim.User{UID: nobody, GID: 12345, Groups: []uint32{12345, 777}}
 	bind, _ := shim.Capability("NET_BIND_SERVICE")
@@ -125,13 +125,14 @@ func resource(t *testing.T, name string) int {
 }
 
 // needRoot skips what only root can do; in the world of nobody that is meant.
-func needRoot(t *testing.T) {
+func needRoot(t *testing.T, what string) {
 	t.Helper()
+	why := "only root can " + what
 	switch {
 	case os.Getuid() == 0:
 	case os.Getenv(worldVar) != "":
-		t.Skip("only root can become somebody else")
+		t.Skip(why)
 	default:
-		skip(t, "only root can become somebody else")
+		skip(t, why)
 	}
 }

@@ -152,9 +152,7 @@ func TestWithoutChildrenFiles(t *testing.T) {
 func TestOwnProc(t *testing.T) {
 	dir, err := mountProc()
 	if err != nil {
-		if os.Getuid() != 0 {
-			t.Skipf("only root may: %v", err)
-		}
+		needRoot(t, "mount a /proc")
 		skip(t, fmt.Sprintf("no /proc of our own: %v", err))
 	}
 	p := &procfs{dir: dir, own: os.Getpid()}

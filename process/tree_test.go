@@ -329,9 +329,7 @@ func TestStrangerInGroup(t *testing.T) {
 
 // TestForeignProc starts a supervisor in a PID namespace of its own that sees the /proc of another one.
 func TestForeignProc(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("only root can make a namespace")
-	}
+	needRoot(t, "make a namespace")
 	cmd := exec.Command(self(), "-helper", "boot", "/bin/sh", "-c", "echo $$; (exit 0) & (exit 0) & exit 0")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID}
 	cmd.Stderr = os.Stderr

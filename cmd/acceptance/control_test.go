@@ -3,6 +3,7 @@ package acceptance
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"os/exec"
@@ -79,7 +80,7 @@ func TestControlSocketHoldsNobody(t *testing.T) {
 	}
 	limit.Cur = limit.Max
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil || limit.Cur < 6000 {
-		t.Skipf("only %d descriptors: %v", limit.Cur, err)
+		unable(t, fmt.Sprintf("only %d descriptors: %v", limit.Cur, err))
 	}
 	for _, a := range attacks {
 		t.Run(a.name, func(t *testing.T) {

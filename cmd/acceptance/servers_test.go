@@ -24,10 +24,7 @@ func needs(t *testing.T, programs ...string) {
 		if _, err := exec.LookPath(p); err == nil {
 			continue
 		}
-		if os.Getenv("LASTOUT_CI") == "1" {
-			t.Fatalf("%s is not installed", p)
-		}
-		t.Skipf("%s is not installed", p)
+		unable(t, p+" is not installed")
 	}
 }
 

@@ -17,7 +17,7 @@ var nobody = &syscall.Credential{Uid: 65534, Gid: 65534}
 func needsRoot(t *testing.T) {
 	t.Helper()
 	if os.Getuid() != 0 {
-		t.Skip("only root can start lastout as somebody else")
+		unable(t, "only root can start lastout as somebody else")
 	}
 }
 

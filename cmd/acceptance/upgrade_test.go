@@ -356,9 +356,7 @@ func TestUpgradeRefused(t *testing.T) {
 
 // TestUpgradeElsewhere upgrades as PID 1 of a namespace, and as a user without privileges.
 func TestUpgradeElsewhere(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root")
-	}
+	needsRoot(t)
 	for name, attr := range map[string]*syscall.SysProcAttr{
 		"pid 1":        {Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS},
 		"unprivileged": {Credential: &syscall.Credential{Uid: 65534, Gid: 65534}},

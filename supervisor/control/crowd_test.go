@@ -44,11 +44,11 @@ func TestIdleCrowd(t *testing.T) {
 	const many = 5000
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil || limit.Max < many+1000 {
-		t.Skipf("only %d descriptors", limit.Max)
+		skip(t, fmt.Sprintf("only %d descriptors", limit.Max))
 	}
 	limit.Cur = limit.Max
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		t.Skipf("cannot have more descriptors: %v", err)
+		skip(t, fmt.Sprintf("cannot have more descriptors: %v", err))
 	}
 	s := serveOurs(t, newFake())
 	conns := make([]net.Conn, many)

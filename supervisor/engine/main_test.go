@@ -192,3 +192,12 @@ func fail(err error) int {
 	fmt.Fprintln(os.Stderr, err)
 	return 111
 }
+
+// skip skips a test that cannot be had here, and fails it where everything is expected to be had.
+func skip(t testing.TB, reason string) {
+	t.Helper()
+	if os.Getenv("LASTOUT_CI") == "1" {
+		t.Fatalf("cannot be tested here, and should be: %s", reason)
+	}
+	t.Skip(reason)
+}
