@@ -61,6 +61,9 @@ type Reaper struct {
 	watch   *groupWatch
 	looking bool // it will be looked for kills in a moment
 
+	left     string         // the cgroups of a supervisor whose runs are strangers; empty: none
+	watchers sync.WaitGroup // of strangers
+
 	queue      []Event // to be delivered
 	delivering bool
 	delivered  sync.Cond // not delivering any more
@@ -85,6 +88,8 @@ type run struct {
 	dirty     bool // it is in the list of those to be looked at
 	watching  bool // for changes of cgroup.events
 	memory    bool // its cgroup counts who is killed for want of memory
+
+	strange *strange // nil: it is, or was, our own child
 }
 
 // spawning is the fork under way. Its child may be reaped before anybody knows its pid.
@@ -160,6 +165,7 @@ func (r *Reaper) Close() error {
 	signal.Stop(r.sigchld)
 	close(r.stop)
 	<-r.stopped
+	r.watchers.Wait()
 	for _, x := range r.runs {
 		x.closePidfd()
 	}
@@ -169,6 +175,9 @@ func (r *Reaper) Close() error {
 	var err error
 	if r.groups != nil {
 		err = r.groups.close()
+	}
+	if r.left != "" {
+		removeGroup(r.left)
 	}
 	r.null.Close()
 	r.proc.close()

@@ -3,6 +3,8 @@ package process
 import (
 	"os"
 
+	"golang.org/x/sys/unix"
+
 	"lastout/process/register"
 )
 
@@ -54,14 +56,26 @@ func trimLine(b []byte) []byte {
 // Trees is how descendants are told apart, for whoever takes them over.
 type Trees struct {
 	Root, Path string // of the control groups; empty: there are none
+	Inode      uint64 // of that folder: no other one ever has it (cgroups(7))
 	Base, Step uint64 // of the tags
+	Session    int    // in which everybody is begun
 }
 
 // Trees tells it.
 func (r *Reaper) Trees() Trees {
 	t := Trees{Base: r.tags.base, Step: r.tags.step}
+	t.Session, _ = unix.Getsid(0) // it cannot fail for ourselves: getsid(2)
 	if g := r.grouped(); g != nil {
-		t.Root, t.Path = g.root, g.path
+		t.Root, t.Path, t.Inode = g.root, g.path, inodeOf(g.root)
 	}
 	return t
+}
+
+// inodeOf is that of a folder; 0: there is none.
+func inodeOf(dir string) uint64 {
+	var st unix.Stat_t
+	if unix.Stat(dir, &st) != nil {
+		return 0
+	}
+	return st.Ino
 }

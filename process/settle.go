@@ -45,7 +45,7 @@ func (r *Reaper) settleRun(x *run, adopted []int) (kill bool) {
 	if !exited {
 		return killing
 	}
-	empty := len(adopted) == 0 && !r.inGroup(x)
+	empty := len(adopted) == 0 && !r.inGroup(x) && (x.strange == nil || len(r.strangers(x, r.everybody())) == 0)
 	left := 0
 	if !empty && !told {
 		left = max(1, len(r.membersOf(x)))

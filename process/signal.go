@@ -30,7 +30,7 @@ func (r *Reaper) Signal(run uint64, sig syscall.Signal, scope Scope) error {
 	}
 	var errs []error
 	r.walk(r.rootsOf(x), func(m stat) {
-		if !r.isLeader(m.pid) {
+		if !r.isLeader(m.pid) && (x.strange == nil || m.pid != x.pid || m.start != x.strange.start) {
 			errs = append(errs, r.sendTo(m, sig))
 		}
 	})

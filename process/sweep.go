@@ -95,6 +95,7 @@ func (r *Reaper) strays(whose map[int]uint64) []int {
 			add(x.id, x.pid)
 		}
 	}
+	add(0, r.strangeStrays()...)
 	slices.Sort(pids)
 	return pids
 }

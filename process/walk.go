@@ -75,6 +75,10 @@ func (r *Reaper) rootsOf(runs ...*run) func() []int {
 		adopted := r.adopted()
 		var pids []int
 		for _, x := range runs {
+			if x.strange != nil {
+				pids = append(pids, r.strangers(x, r.everybody())...)
+				continue
+			}
 			r.mu.Lock()
 			if !x.exited && x.pid != 0 {
 				pids = append(pids, x.pid)

@@ -53,8 +53,9 @@ type registry struct {
 }
 
 // openRegister begins the register: in a file beside the control socket, or else where the journals are kept, for the
-// next start to find, and in the memory file of a guardian. Where there can be none, that is said.
-func (r *runner) openRegister(socket, state string) {
+// next start to find, and in the memory file of a guardian. Where there can be none, that is said. What an earlier one
+// tells is cleared up before that.
+func (r *runner) openRegister(socket, state string) error {
 	r.registry = &registry{socket: socket}
 	var files []*os.File
 	if f := guardians(); f != nil {
@@ -69,8 +70,13 @@ func (r *runner) openRegister(socket, state string) {
 	if err != nil {
 		r.log.info(fmt.Sprintf("should lastout be killed, the next start will not know what to clear up: %v", err))
 	}
+	if r.registry.path != "" {
+		if err := r.clearUp(r.registry.file); err != nil {
+			return err
+		}
+	}
 	if len(files) == 0 {
-		return
+		return nil
 	}
 	owner, err := process.Self()
 	if err == nil {
@@ -80,6 +86,7 @@ func (r *runner) openRegister(socket, state string) {
 		r.log.warn(fmt.Sprintf("should lastout be killed, nobody will know what it has left: %v", err))
 		r.registry.remove()
 	}
+	return nil
 }
 
 // guardians is the memory file of a guardian; nil: there is none.

@@ -50,7 +50,8 @@ func (p *program) rescue(text string) error {
 	if err := r.lockRegister(w.Register); err != nil {
 		r.log.warn("somebody else sees to the register: " + err.Error())
 	}
-	adopt, err := r.takeOver(left, w)
+	r.heedManager()
+	adopt, err := r.takeOver(left, w, engine.Adopt)
 	if err != nil {
 		r.log.flush(lastWait)
 		return err
@@ -74,6 +75,9 @@ func inheritWill(text string) (*register.Left, *will, error) {
 	return readWill(f)
 }
 
+// errNothingBegun says that lastout died before it had started anybody.
+var errNothingBegun = errors.New("nothing was started yet")
+
 // readWill reads a register with its plan.
 func readWill(f *os.File) (*register.Left, *will, error) {
 	left, err := register.Read(f)
@@ -81,7 +85,7 @@ func readWill(f *os.File) (*register.Left, *will, error) {
 		return nil, nil, err
 	}
 	if left.Plan == nil {
-		return nil, nil, errors.New("nothing was started yet")
+		return nil, nil, errNothingBegun
 	}
 	w := new(will)
 	if err := image.Decode(willFormat, left.Plan, w); err != nil {
@@ -134,7 +138,6 @@ func (p *program) executor(w *will) *runner {
 		}
 		r.journals = append(r.journals, again)
 	}
-	r.heedManager()
 	return r
 }
 
@@ -169,14 +172,16 @@ func (r *runner) lockRegister(path string) (err error) {
 }
 
 // takeOver makes the machine and the host of what is left.
-func (r *runner) takeOver(left *register.Left, w *will) (adopt supervisor.Adopt, err error) {
+func (r *runner) takeOver(left *register.Left, w *will,
+	take func(engine.HostOptions, process.Legacy) (*engine.Host, []supervisor.Adopted, error),
+) (adopt supervisor.Adopt, err error) {
 	for id := range r.config.Specs { // users may have scaled it
 		s := &r.config.Specs[id]
 		s.Instances = max(s.Instances, len(r.config.Processes[id].Instances))
 	}
 	r.machine = supervisor.New(r.config.Graph, r.config.Specs, r.config.Options)
 	legacy := process.Legacy{Trees: w.Trees, Highest: left.Highest, Rows: left.Rows}
-	r.host, adopt.Runs, err = engine.Adopt(r.hostOptions(), legacy)
+	r.host, adopt.Runs, err = take(r.hostOptions(), legacy)
 	return adopt, err
 }
 

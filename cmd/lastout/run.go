@@ -138,7 +138,8 @@ type runner struct {
 	reportFile string
 	control    *controlPlane
 	registry   *registry
-	manager    *herald // nil: no service manager started us
+	told       []string // what is to be said when the tree begins: of an earlier one
+	manager    *herald  // nil: no service manager started us
 	succession succession
 	hushed     chan hush
 
@@ -151,13 +152,15 @@ func (r *runner) open(c *cli.Context) (err error) {
 	if r.control, err = r.openControl(c.String("socket")); err != nil {
 		return err
 	}
-	r.openRegister(c.String("socket"), c.String("state"))
 	defer func() {
 		if err != nil {
 			r.registry.remove()
 			r.control.remove()
 		}
 	}()
+	if err := r.openRegister(c.String("socket"), c.String("state")); err != nil {
+		return err
+	}
 	r.machine = supervisor.New(r.config.Graph, r.config.Specs, r.config.Options)
 	r.spawner = process.NewSpawner()
 	if path := c.String("journal"); path != "" {
@@ -195,6 +198,9 @@ func (r *runner) live() {
 	}
 	for _, w := range r.config.Warnings {
 		r.log.warn(w.String())
+	}
+	for _, text := range r.told {
+		r.host.Note(text)
 	}
 	r.serve(func() int {
 		began, monotonic := engine.Moment()

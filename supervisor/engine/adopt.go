@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"lastout/ordering"
@@ -11,26 +13,46 @@ import (
 	"lastout/supervisor/config"
 )
 
-// Adopt is NewHost for a tree whose supervisor has died, and that is only to be taken down. It returns the runs that the
-// machine is to adopt. No held listener is opened: what they were is in the hands of those who live.
+// Adopt is NewHost for a tree whose supervisor was our child and has died, and that is only to be taken down: what it has
+// left are our children now. It returns the runs that the machine is to adopt. No held listener is opened: what they were
+// is in the hands of those who live.
 func Adopt(o HostOptions, l process.Legacy) (*Host, []supervisor.Adopted, error) {
-	outputs, err := newOutputs(o)
-	if err != nil {
-		return nil, nil, err
-	}
-	h := newHost(o, outputs)
+	h := newHost(o, newOutputsOf(o))
 	lastTag.Store(max(lastTag.Load(), l.Highest+1))
 	// What the reaper tells waits in the mailbox until the children are known.
+	var err error
 	h.reaper, err = process.Adopt(process.Options{Name: o.Config.Name, Notify: h.notify}, l)
 	if err != nil {
-		outputs.close()
 		return nil, nil, fmt.Errorf("cannot watch over children: %w", err)
 	}
-	outputs.onError(func(err error) { h.onLoop(func() { h.note(err.Error()) }) })
+	return h.adopt(o, l)
+}
+
+// AdoptStrangers is Adopt for what nobody of ours has left: none of it is our child, and somebody else reaps it. Where
+// nothing of it lives there is no Host.
+func AdoptStrangers(o HostOptions, l process.Legacy) (h *Host, runs []supervisor.Adopted, err error) {
+	h = newHost(o, newOutputsOf(o))
+	lastTag.Store(max(lastTag.Load(), l.Highest+1))
+	var living int
+	h.reaper, living, err = process.AdoptStrangers(process.Options{Name: o.Config.Name, Notify: h.notify}, l)
+	if err != nil || living == 0 {
+		return nil, nil, err
+	}
+	return h.adopt(o, l)
+}
+
+// adopt takes up who is on record.
+func (h *Host) adopt(o HostOptions, l process.Legacy) (*Host, []supervisor.Adopted, error) {
+	if err := h.outputs.addAll(o.Config); err != nil {
+		h.onLoop(func() { h.note(err.Error()) }) // it is taken down all the same
+	}
+	h.outputs.onError(func(err error) { h.onLoop(func() { h.note(err.Error()) }) })
 	named := instancesOf(o.Config)
 	var runs []supervisor.Adopted
-	for i := range l.Rows {
-		row := &l.Rows[i]
+	rows := slices.Clone(l.Rows)
+	slices.SortFunc(rows, func(a, b register.Row) int { return cmp.Compare(b.Run, a.Run) }) // the last life of each first
+	for i := range rows {
+		row := &rows[i]
 		inst, known := named[row.Name]
 		if row.Hook || !known || row.Life == 0 {
 			h.adoptLeftover(row)

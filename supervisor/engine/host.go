@@ -128,6 +128,15 @@ func (h *Host) Close() error {
 // Trees tells how descendants are told apart, for the register.
 func (h *Host) Trees() process.Trees { return h.reaper.Trees() }
 
+// Note says something that is worth saying, in its place among the reports. Any goroutine may call it.
+func (h *Host) Note(text string) {
+	h.box.Call(func(now supervisor.Instant, _ *supervisor.Machine) supervisor.Event {
+		h.at = now
+		h.note(text)
+		return nil
+	})
+}
+
 // Capabilities tells what the kernel grants here, for the log.
 func (h *Host) Capabilities() process.Capabilities { return h.reaper.Capabilities() }
 

@@ -81,16 +81,24 @@ func newOutputsOf(o HostOptions) *outputs {
 // newOutputs opens the log files, each once.
 func newOutputs(o HostOptions) (*outputs, error) {
 	all := newOutputsOf(o)
-	for id := range o.Config.Processes {
-		p := &o.Config.Processes[id]
+	if err := all.addAll(o.Config); err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+// addAll opens the log files of a configuration. Where one cannot be, all are closed.
+func (o *outputs) addAll(c *config.Config) error {
+	for id := range c.Processes {
+		p := &c.Processes[id]
 		for n := range p.Instances {
-			if err := all.add(p, &p.Instances[n]); err != nil {
-				all.close()
-				return nil, err
+			if err := o.add(p, &p.Instances[n]); err != nil {
+				o.close()
+				return err
 			}
 		}
 	}
-	return all, nil
+	return nil
 }
 
 // add opens the log file of an instance, where it has one and nobody has it open.
