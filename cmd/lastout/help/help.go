@@ -14,7 +14,7 @@ var files embed.FS
 var order = []string{
 	"lastout", "configuration", "order", "shutdown", "drain", "sockets", "readiness", "hooks", "circumstances", "output",
 	"trees", "exit-codes", "control", "operate", "health", "journal",
-	"report", "upgrade", "containers", "rehearse", "coming-from",
+	"report", "upgrade", "left-behind", "containers", "rehearse", "coming-from",
 }
 
 // Topics lists the topics there are.
