@@ -151,19 +151,9 @@ func (l *Listener) Quiesce(ways ...Way) (Way, error) {
 	if l.way != None {
 		return l.way, nil
 	}
-	refused := &RefusedError{Listener: l.String()}
-	if len(ways) == 0 {
-		ways = Best
-	}
-	for _, way := range ways {
-		err := l.attempt(way)
-		if err == nil {
-			l.way = way
-			return way, nil
-		}
-		refused.Refusals = append(refused.Refusals, Refusal{Way: way, Err: err})
-	}
-	return None, refused
+	way, err := first(l.String(), ways, l.attempt)
+	l.way = way // none, where there is an error
+	return way, err
 }
 
 func (l *Listener) attempt(way Way) error {
