@@ -59,7 +59,7 @@ type ProcessStatus struct {
 // InstanceStatus is one instance.
 type InstanceStatus struct {
 	Name        string           `json:"name"`
-	State       supervisor.State `json:"state" doc:"lastout help status lists them"`
+	State       supervisor.State `json:"state" doc:"lastout help control lists them"`
 	Since       time.Time        `json:"since" doc:"when it came into that state"`
 	For         Seconds          `json:"for_seconds" doc:"how long it has been in it"`
 	Left        *Seconds         `json:"left_seconds,omitempty" doc:"how long that wait may still last"`
