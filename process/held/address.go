@@ -27,8 +27,8 @@ type Address struct {
 	Path    string         // of Unix; "@x" is abstract
 }
 
-// maxPath is how long the path of a unix socket may be (unix(7)).
-const maxPath = 107
+// MaxPath is how long the path of a unix socket may be (unix(7)).
+const MaxPath = 107
 
 // Parse reads an address: "host:port", "[v6]:port", "udp:host:port", "unix:/path" or "unix:@name". The host is an
 // address of this machine, "localhost" (127.0.0.1), or "*" or nothing, which is all addresses of both families.
@@ -85,8 +85,8 @@ func parsePath(path string) (Address, error) {
 	switch {
 	case path == "" || path == "@":
 		return a, errors.New(`"unix:" names no path (such as "unix:/run/app.sock")`)
-	case len(path) > maxPath:
-		return a, fmt.Errorf("%q: the path of a unix socket has %d bytes at most, and this has %d", "unix:"+path, maxPath, len(path))
+	case len(path) > MaxPath:
+		return a, fmt.Errorf("%q: the path of a unix socket has %d bytes at most, and this has %d", "unix:"+path, MaxPath, len(path))
 	}
 	return a, nil
 }

@@ -20,8 +20,8 @@ type Given struct {
 	fd int
 }
 
-// firstGiven is the descriptor from which on sockets are handed over.
-const firstGiven = 3
+// FirstFD is the descriptor from which on sockets are handed over (sd_listen_fds(3)).
+const FirstFD = 3
 
 // FromManager are the sockets that the environment speaks of (sd_listen_fds(3)): none where it speaks to another
 // process. Those that are no sockets, or of no kind that could be held, are the errors.
@@ -40,7 +40,7 @@ func FromManager(environ []string) ([]*Given, error) {
 	var all []*Given
 	var errs []error
 	for i := range min(n, 1<<16) {
-		g := &Given{fd: firstGiven + i}
+		g := &Given{fd: FirstFD + i}
 		if i < len(names) {
 			g.Name = names[i]
 		}

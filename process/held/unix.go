@@ -78,7 +78,7 @@ func vacate(path string) error {
 	case info.Mode()&os.ModeSocket == 0:
 		return errors.New("there is a file of that name, and it is no socket")
 	}
-	if len(path) > maxPath {
+	if len(path) > MaxPath {
 		return nil // nobody can listen there
 	}
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)

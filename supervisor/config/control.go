@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/BurntSushi/toml"
+
+	"lastout/process/held"
 )
 
 // Control is how a running tree is looked at and operated.
@@ -28,9 +30,6 @@ type ControlUser struct {
 	UID   uint32
 	Reads bool // he may look, and nothing else
 }
-
-// maxSocket is how long the path of a unix socket may be (unix(7)).
-const maxSocket = 107
 
 // control reads the control plane's settings.
 func (l *loader) control(main *table, b *builder) Control {
@@ -56,8 +55,8 @@ func (b *builder) socketPath(t *table) string {
 		return s
 	}
 	path := abs(t.place("socket"), s)
-	if len(path) > maxSocket {
-		b.fault(t.place("socket"), "control.socket: the path of %q has %d bytes, and that of a socket may have %d", s, len(path), maxSocket)
+	if len(path) > held.MaxPath {
+		b.fault(t.place("socket"), "control.socket: the path of %q has %d bytes, and that of a socket may have %d", s, len(path), held.MaxPath)
 	}
 	return path
 }

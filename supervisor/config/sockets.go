@@ -18,9 +18,6 @@ const (
 	defaultMode    = "0660"
 )
 
-// firstFD is the descriptor from which on a program is handed sockets (sd_listen_fds(3)).
-const firstFD = 3
-
 // socketVariables are the variables by which a program is told of the sockets it is handed.
 var socketVariables = []string{"LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PID", "NGINX", "FPM_SOCKETS"}
 
@@ -125,7 +122,7 @@ func (l *loader) handed(p *process) {
 		l.fault(p.t.place("sockets"), p.who+fmt.Sprintf("sockets: %s opens its own and takes none that are open already "+
 			"(leave it out)", p.preset.Name))
 	}
-	next := firstFD
+	next := held.FirstFD
 	for _, item := range p.t.list("sockets") {
 		i := slices.IndexFunc(l.held, func(s Socket) bool { return s.Name == item.s })
 		switch {

@@ -222,24 +222,21 @@ func (h *Host) handedTo(proc *config.Process) []*holding {
 	return all
 }
 
-// firstFD is the descriptor from which on a program is handed sockets (sd_listen_fds(3)).
-const firstFD = 3
-
 // hand gives a run its sockets, and tells it of them in its dialect.
 func (h *Host) hand(c *child, proc *config.Process) {
 	holdings := h.handedTo(proc)
 	if len(holdings) == 0 {
 		return
 	}
-	for len(c.files) < firstFD {
+	for len(c.files) < held.FirstFD {
 		c.files = append(c.files, nil)
 	}
 	var names, nginx, fpm []string
 	for i, x := range holdings {
 		c.files = append(c.files, x.File)
 		names = append(names, x.name)
-		nginx = append(nginx, fmt.Sprintf("%d;", firstFD+i))
-		fpm = append(fpm, fmt.Sprintf("%s=%d", fpmName(x.Address), firstFD+i))
+		nginx = append(nginx, fmt.Sprintf("%d;", held.FirstFD+i))
+		fpm = append(fpm, fmt.Sprintf("%s=%d", fpmName(x.Address), held.FirstFD+i))
 	}
 	switch proc.Dialect {
 	case config.NginxFDs:

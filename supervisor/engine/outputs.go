@@ -89,11 +89,19 @@ func newOutputs(o HostOptions) (*outputs, error) {
 
 // addAll opens the log files of a configuration. Where one cannot be, all are closed.
 func (o *outputs) addAll(c *config.Config) error {
+	err := o.addOf(c)
+	if err != nil {
+		o.close()
+	}
+	return err
+}
+
+// addOf opens the log files of a configuration, beside those that are open.
+func (o *outputs) addOf(c *config.Config) error {
 	for id := range c.Processes {
 		p := &c.Processes[id]
 		for n := range p.Instances {
 			if err := o.add(p, &p.Instances[n]); err != nil {
-				o.close()
 				return err
 			}
 		}
@@ -106,24 +114,38 @@ func (o *outputs) add(p *config.Process, inst *config.Instance) error {
 	if p.Log.Stdout != config.LogFile && p.Log.Stderr != config.LogFile {
 		return nil
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if f := o.byPath[inst.LogFile]; f != nil {
-		f.shared = f.shared || f.first != inst.Name
+	if o.use(inst, nil) != nil {
 		return nil
 	}
 	options := output.FileOptions{Path: inst.LogFile, MaxSize: p.Log.MaxSize, MaxFiles: p.Log.MaxFiles}
-	sink, err := output.OpenFile(options)
+	sink, err := output.OpenFile(options) // without the lock: a file system that hangs must not hold everybody up
 	if err != nil {
 		return fmt.Errorf("process %q: %w", p.Name, err)
 	}
-	if o.failed != nil {
-		sink.OnError(o.failed)
-	}
 	f := &logFile{Sink: sink, options: options, first: inst.Name}
-	o.files = append(o.files, f)
-	o.byPath[inst.LogFile] = f
+	if o.use(inst, f) != f {
+		sink.Close(0) // somebody else was faster
+	}
 	return nil
+}
+
+// use gives an instance the file that is open at its path; where none is, it is the fresh one from here on.
+func (o *outputs) use(inst *config.Instance, fresh *logFile) *logFile {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	f := o.byPath[inst.LogFile]
+	switch {
+	case f != nil:
+		f.shared = f.shared || f.first != inst.Name
+	case fresh != nil:
+		if o.failed != nil {
+			fresh.OnError(o.failed)
+		}
+		o.files = append(o.files, fresh)
+		o.byPath[inst.LogFile] = fresh
+		return fresh
+	}
+	return f
 }
 
 // limit gives the log files the bounds of a configuration that has come in force.

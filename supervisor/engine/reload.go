@@ -10,13 +10,17 @@ import (
 	"lastout/supervisor/config"
 )
 
-// Reload hands in a configuration that was loaded and checked, and returns at once. cause says who asks, for people. Any
+// Reload hands in a configuration that was loaded and checked, and opens its log files first; all else is done later. cause says who asks, for people. Any
 // goroutine may call it.
 func (h *Host) Reload(c *config.Config, cause string) *Ticket {
+	unfit := h.openLogs(c)
 	t := h.tickets.issue()
 	h.box.Call(func(supervisor.Instant, *supervisor.Machine) supervisor.Event {
 		ev := h.reloadOf(c)
 		ev.Op, ev.Cause = t.Op, cause
+		if ev.Unfit == "" {
+			ev.Unfit = unfit
+		}
 		if ev.Unfit == "" {
 			ev.Unfit = h.prepareReload(c)
 		}
@@ -24,6 +28,18 @@ func (h *Host) Reload(c *config.Config, cause string) *Ticket {
 		return ev
 	})
 	return t
+}
+
+// openLogs opens the log files of a configuration that may be taken, and returns why that cannot be done. It is not for
+// the loop, which a file system that hangs must not hold up.
+func (h *Host) openLogs(c *config.Config) string {
+	if plan, ok := h.PlanReload(c); !ok || plan.Refused != "" {
+		return ""
+	}
+	if err := h.outputs.addOf(c); err != nil {
+		return err.Error()
+	}
+	return ""
 }
 
 // PlanReload is what a reload of a configuration would do now; false when the loop is over.
@@ -79,11 +95,9 @@ func (h *Host) prepareReload(c *config.Config) string {
 				}
 			}
 		}
-		for n := range p.Instances {
-			if err := h.outputs.add(p, &p.Instances[n]); err != nil {
-				return err.Error()
-			}
-		}
+	}
+	if err := h.outputs.addOf(c); err != nil { // of those it had to make; the others are open
+		return err.Error()
 	}
 	return ""
 }

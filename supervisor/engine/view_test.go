@@ -66,7 +66,7 @@ func vanish(t *testing.T, closes bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &drainer{view: newView([]int{l.Addr().(*net.TCPAddr).Port})}
+	d := &drainer{host: &Host{}, view: newView([]int{l.Addr().(*net.TCPAddr).Port})}
 	d.orders.Store(&orders{})
 	defer d.view.close()
 	d.listen(false, time.Now())
