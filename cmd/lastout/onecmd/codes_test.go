@@ -70,14 +70,16 @@ func deadly() (list []syscall.Signal) {
 	return list
 }
 
-// TestDeathBySignal sends lastout each of them: the command dies of it, and the code is 128 more.
+// TestDeathBySignal sends lastout, by each of its names, each of them: the command dies of it, and the code is 128 more.
 func TestDeathBySignal(t *testing.T) {
 	inBothWorlds(t, func(t *testing.T, w world) {
-		for _, s := range deadly() {
-			l := w.start(t, "init", "--", "sh", "-c", "echo ready; exec sleep 1000")
-			l.says("ready")
-			l.send(s)
-			l.endsWith(128 + int(s))
+		for _, args := range [][]string{{"init"}, {"tini", "-s"}, {"dumb-init"}, {"dumb-init", "-c"}} {
+			for _, s := range deadly() {
+				l := w.start(t, append(args, "--", "sh", "-c", "echo ready; exec sleep 1000")...)
+				l.says("ready")
+				l.send(s)
+				l.endsWith(128 + int(s))
+			}
 		}
 	})
 }
