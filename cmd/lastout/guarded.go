@@ -106,10 +106,11 @@ func (g *guard) died() <-chan struct{} {
 }
 
 // tell says a word. It does not wait: a guardian that does not read at all is none.
-func (g *guard) tell(word []byte) {
-	if g != nil {
-		_ = unix.Send(g.FD, word, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+func (g *guard) tell(word []byte) error {
+	if g == nil {
+		return nil
 	}
+	return unix.Send(g.FD, word, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
 }
 
 // handOn is what a successor needs: a descriptor, and an entry of the environment.

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"lastout/cmd/lastout/guardian"
 	"lastout/process/systemd"
 	"lastout/supervisor"
 	"lastout/supervisor/journal"
@@ -27,10 +28,7 @@ const slack = 5 * time.Second
 
 // heedManager looks for a service manager.
 func (r *runner) heedManager() {
-	m, err := systemd.Open(os.Getenv, func(err error) { r.log.warn(err.Error()) })
-	if err != nil {
-		r.log.warn(err.Error())
-	}
+	m := r.openManager(func(err error) { r.log.warn(err.Error()) })
 	if m == nil {
 		return
 	}
@@ -38,6 +36,18 @@ func (r *runner) heedManager() {
 		manager: m, standing: report.NewStanding(journal.Records(r.config.Nodes, r.config.Specs)),
 		every: systemd.Watchdog(os.Getenv, os.Getpid()),
 	}
+}
+
+// openManager finds it. It may hear the guardian only, which it has started; nil: there is none.
+func (r *runner) openManager(fail func(error)) *systemd.Manager {
+	if r.guard != nil {
+		return systemd.OpenBy(os.Getenv, func(text string) error { return r.guard.tell(guardian.Notify(text)) }, fail)
+	}
+	m, err := systemd.Open(os.Getenv, fail)
+	if err != nil {
+		fail(err)
+	}
+	return m
 }
 
 // watch vouches for the loop for as long as it answers.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 
+	"lastout/cmd/lastout/guardian"
 	"lastout/cmd/lastout/onecmd"
 )
 
@@ -36,5 +37,7 @@ func start(args []string) int {
 			args = []string{args[0], "help"}
 		}
 	}
-	return p.main(args)
+	code := p.main(args)
+	_ = p.guard.tell(guardian.Done())
+	return code
 }

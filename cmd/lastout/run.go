@@ -220,7 +220,7 @@ func (r *runner) serve(run func() (code int)) {
 		code := run()
 		r.finish()
 		r.log.flush(lastWait)
-		r.guard.tell(guardian.Done())
+		_ = r.guard.tell(guardian.Done())
 		os.Exit(code)
 	}()
 	go r.listen()

@@ -265,7 +265,7 @@ func (p *program) succeed(text string, again func() (*config.Config, error)) err
 	r.again = again
 	r.boot.Again(left.signals)
 	if path, err := os.Executable(); err == nil {
-		r.guard.tell(guardian.Became(path))
+		_ = r.guard.tell(guardian.Became(path))
 	}
 	r.goOn(e)
 	return nil

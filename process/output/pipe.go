@@ -22,6 +22,7 @@ type PipeOptions struct {
 	Timestamps bool           // put before each line, after the prefix
 	Match      *regexp.Regexp // looked for in each line, finished or not, until it is found once
 	OnMatch    func()         // then called, on the pipe's goroutine, which waits for it
+	Outlive    bool           // the child can write for some time yet when there is no reader any more
 }
 
 // Pipe carries the output of one run to a sink. While the child is silent it is a parked goroutine and no buffer.
@@ -59,6 +60,9 @@ func NewPipe(o PipeOptions) (*Pipe, *os.File, error) {
 		_ = unix.Close(fds[1])
 		return nil, nil, fmt.Errorf("cannot make a pipe: %w", err)
 	}
+	if o.Outlive {
+		fds[1] = readableToo(fds[1])
+	}
 	r, w := os.NewFile(uintptr(fds[0]), "|output"), os.NewFile(uintptr(fds[1]), "|output")
 	p, err := pipeOf(o, r)
 	if err != nil {
@@ -67,6 +71,18 @@ func NewPipe(o PipeOptions) (*Pipe, *os.File, error) {
 	}
 	go p.run()
 	return p, w, nil
+}
+
+// readableToo opens a write end anew, for reading and writing, and closes it. Who has such an end is a reader himself: no
+// SIGPIPE ends him when all others have gone (pipe(7)), and what he writes waits in the pipe, until that is full. Where
+// /proc is missing the end stays what it was.
+func readableToo(fd int) int {
+	both, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", fd), unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fd
+	}
+	_ = unix.Close(fd)
+	return both
 }
 
 // pipeOf makes the pipe of a read end, which it owns. Its goroutine is not begun.

@@ -382,3 +382,19 @@ func TestSilenceIsCheap(t *testing.T) {
 	}
 	eventually(t, "single kilobytes are in use", func() bool { return int64(inUse()-before) < children*8<<10 })
 }
+
+// TestPipeOutlives has a writer write on when the reader is gone, if he is to, and end his pipe as ever.
+func TestPipeOutlives(t *testing.T) {
+	if got := through(t, PipeOptions{Outlive: true, Prefix: []byte("a | ")}, "one\n", "two"); got != "a | one\na | two\n" {
+		t.Errorf("got %q", got)
+	}
+	for _, outlive := range []bool{false, true} {
+		p, w := newPipe(t, PipeOptions{Outlive: outlive})
+		if !p.Finish(never) {
+			t.Fatal("not finished")
+		}
+		if _, err := w.WriteString("three\n"); (err == nil) != outlive {
+			t.Errorf("outlive %v: %v", outlive, err)
+		}
+	}
+}

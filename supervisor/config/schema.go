@@ -31,14 +31,13 @@ type Key struct {
 	Default string   // for people
 	Inherit bool     // may stand in [defaults] (and all below it)
 	OneOf   string   // of the keys of a table with the same OneOf, one may be given
-	NotYet  bool     // known, and refused: this build does not have it
 	Doc     string   // what it is for
 }
 
 // Schema is every key there is, in the order of the documentation.
 func Schema() []Key { return slices.Clone(schema) }
 
-var schema = slices.Concat(treeKeys(), laterTreeKeys(), processKeys())
+var schema = slices.Concat(treeKeys(), processKeys())
 
 // treeKeys are the settings of the whole.
 func treeKeys() []Key {
@@ -89,6 +88,8 @@ func treeKeys() []Key {
 			Path: "control.allow_users", Type: Strings,
 			Doc: `who may use the socket beside root and its owner: "NAME", or "NAME:read" to look only`,
 		},
+		{Path: "guardian", Type: Table, Doc: "a small parent stage that takes the tree down if lastout dies"},
+		{Path: "guardian.enabled", Type: Bool, Default: "false", Doc: "whether there is one"},
 		{Path: "hooks", Type: Table, Doc: "commands run around the shutdown of the whole"},
 		{Path: "defaults", Type: Table, Doc: "values for all processes"},
 	},
@@ -116,14 +117,6 @@ func socketKeys() []Key {
 		{Path: "socket.*.user", Type: String | Integer, Doc: "its owner"},
 		{Path: "socket.*.group", Type: String | Integer, Doc: "its group"},
 	}
-}
-
-// laterTreeKeys are the settings of the whole that this build does not have yet.
-func laterTreeKeys() []Key {
-	return notYet([]Key{
-		{Path: "guardian", Type: Table, Doc: "a small parent stage that takes the tree down if lastout dies"},
-		{Path: "guardian.enabled", Type: Bool, Default: "false", Doc: "whether there is one"},
-	})
 }
 
 // processKeys are the keys of a process.
@@ -352,12 +345,4 @@ func inner(k Key) []Key {
 		{Path: k.Path + ".command", Type: Strings, OneOf: way, Doc: "the program and its arguments"},
 		{Path: k.Path + ".shell", Type: String, OneOf: way, Doc: "a command line for /bin/sh -c"},
 	}
-}
-
-// notYet marks rows as known and refused.
-func notYet(keys []Key) []Key {
-	for i := range keys {
-		keys[i].NotYet = true
-	}
-	return keys
 }

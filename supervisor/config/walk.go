@@ -112,17 +112,12 @@ func (w *walker) unknown(r *rule, at *place, full, key string) (near string) {
 	return near
 }
 
-// value walks one value; false: it is not what the schema says, or not to be had yet.
+// value walks one value; false: it is not what the schema says.
 func (w *walker) value(r *rule, v any, at *place, name string) (any, bool) {
 	if r.Type == Any {
 		return nil, false
 	}
-	got, ok := w.convert(r, v, at, name)
-	if t, isTable := got.(*table); r.NotYet && (!isTable || len(t.at.keys) == 0) {
-		w.say(at, "%s is not built yet: this version knows the key and cannot obey it", name)
-		return nil, false
-	}
-	return got, ok
+	return w.convert(r, v, at, name)
 }
 
 // convert turns a decoded value into what the schema says.

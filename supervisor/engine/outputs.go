@@ -41,6 +41,7 @@ const (
 type outputs struct {
 	stdout  *output.Sink
 	inherit [2]*os.File
+	outlive bool // a rescue is to find the pipes' writers alive
 	color   bool
 	width   int // of the longest instance name, where prefixes are aligned
 	shelf   *recent.Shelf
@@ -67,6 +68,7 @@ const nobody ordering.ID = -1
 // newOutputsOf makes them without the log files.
 func newOutputsOf(o HostOptions) *outputs {
 	all := &outputs{stdout: o.Stdout, inherit: o.Inherit, color: o.Color, byPath: map[string]*logFile{}}
+	all.outlive = o.Config.Guardian
 	instances := 0
 	for _, p := range o.Config.Processes {
 		instances += len(p.Instances)
@@ -241,6 +243,7 @@ func (w *wiring) stream(mode config.LogMode, which int) (*os.File, error) {
 }
 
 func (o *outputs) pipe(c *child, p output.PipeOptions) (*os.File, error) {
+	p.Outlive = o.outlive
 	pipe, w, err := output.NewPipe(p)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a pipe for its output: %w", err)

@@ -13,6 +13,7 @@
 // and the master reads it when it can: so none is lost before the master listens, nor while it executes another binary
 // in its place (an upgrade), and none ends it in such a moment. The master says:
 //
+//   - what the service manager is to be told, which hears only the process that it has started;
 //   - which binary it has become;
 //   - that it ends because it is done.
 //

@@ -18,6 +18,7 @@ const (
 const (
 	wordBinary = 'b' // and a path: which it is now
 	wordDone   = 'd' // its end is no accident
+	wordNotify = 'n' // and a text for the service manager
 )
 
 // Order is what a guardian is told by who executes it.
@@ -108,3 +109,7 @@ func Done() []byte { return []byte{wordDone} }
 
 // Became is the message of a master that another binary has taken the place of.
 func Became(binary string) []byte { return append([]byte{wordBinary}, binary...) }
+
+// Notify is the message of a master that has something to say to the service manager, which hears the process only that
+// it has started (NotifyAccess=main of systemd.service(5)).
+func Notify(text string) []byte { return append([]byte{wordNotify}, text...) }

@@ -139,10 +139,25 @@ func (g *stage) hear() {
 			g.silent = true
 		case word[0] == wordDone:
 			g.done = true
+		case word[0] == wordNotify:
+			notify(word[1:n])
 		case word[0] == wordBinary:
 			g.binary = string(word[1:n])
 		}
 	}
+}
+
+// notify passes words of the master on to the service manager, as sd_notify(3) would. A manager that does not read is
+// waited for no longer than a second; signals wait in their pipe meanwhile.
+func notify(text []byte) {
+	path, _ := syscall.Getenv("NOTIFY_SOCKET")
+	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
+	if path == "" || err != nil {
+		return
+	}
+	_ = syscall.SetsockoptTimeval(fd, syscall.SOL_SOCKET, syscall.SO_SNDTIMEO, &syscall.Timeval{Sec: 1})
+	_ = syscall.Sendto(fd, text, syscall.MSG_NOSIGNAL, &syscall.SockaddrUnix{Name: path})
+	syscall.Close(fd)
 }
 
 // begun says whether the master has noted anything: before, it had started nobody.
