@@ -111,7 +111,7 @@ func helpFDs() int {
 
 // helpBoot boots as lastout does and starts a program as its child, whose output is its own.
 func helpBoot(args []string) int {
-	Boot(false)
+	Boot(os.Getpid() == 1)
 	over := make(chan struct{})
 	r, err := New(Options{Name: "boot", NoCgroup: true, Notify: func(e Event) {
 		if _, ok := e.(Empty); ok {
