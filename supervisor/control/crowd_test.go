@@ -134,6 +134,10 @@ func TestFollowersThatNeverRead(t *testing.T) {
 	if status, _, text := s.ask("GET", "/v1/events?follow=true", ""); status != 503 || !strings.Contains(text, "no place") {
 		t.Errorf("one more gets %d %s", status, text)
 	}
+	const stop = `{"names": ["api"], "wait": true}`
+	if status, _, text := s.ask("POST", "/v1/stop", stop); status != 503 || !strings.Contains(text, "no place") || len(s.asked) > 0 {
+		t.Errorf("who wants to wait gets %d %s; begun were %v", status, text, s.asked)
+	}
 	s.answers()
 	s.Recorder.Close()
 	s.closes()

@@ -95,11 +95,28 @@ func (s *Server) operate(w http.ResponseWriter, req *http.Request, o supervisor.
 	}
 	peer, _ := peerIn(req.Context())
 	o.Cause = string(o.Verb) + " by " + peer.String()
-	return s.tell(w, req, s.System.Operate(o), o.Cause, wait)
+	begin := func() (<-chan supervisor.Report, error) { return s.System.Operate(o), nil }
+	return s.tell(w, req, begin, o.Cause, wait)
 }
 
-// tell says what becomes of an operation: its acceptance, or with wait its end.
-func (s *Server) tell(w http.ResponseWriter, req *http.Request, answers <-chan supervisor.Report, cause string, wait bool) error {
+// tell begins an operation and says what becomes of it: its acceptance, or with wait its end. Who waits has a place for
+// that before it begins.
+func (s *Server) tell(w http.ResponseWriter, req *http.Request, begin func() (<-chan supervisor.Report, error), cause string,
+	wait bool,
+) error {
+	var gone <-chan struct{}
+	if wait {
+		f, err := s.follow(w, req)
+		if err != nil {
+			return err
+		}
+		defer f.leave()
+		gone = f.gone
+	}
+	answers, err := begin()
+	if err != nil {
+		return err
+	}
 	timer := time.NewTimer(loopBound)
 	defer timer.Stop()
 	var first supervisor.Report
@@ -117,11 +134,6 @@ func (s *Server) tell(w http.ResponseWriter, req *http.Request, answers <-chan s
 	case !wait:
 		return writeJSON(w, http.StatusAccepted, operationOf(first, cause))
 	}
-	f, err := s.follow(w, req)
-	if err != nil {
-		return err
-	}
-	defer f.leave()
 	select {
 	case last, ok := <-answers:
 		if !ok {
@@ -134,7 +146,7 @@ func (s *Server) tell(w http.ResponseWriter, req *http.Request, answers <-chan s
 		return writeJSON(w, http.StatusOK, done)
 	case <-s.alive.Done():
 		return errOver
-	case <-f.gone:
+	case <-gone:
 		return nil
 	}
 }

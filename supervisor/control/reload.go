@@ -3,6 +3,8 @@ package control
 import (
 	"errors"
 	"net/http"
+
+	"lastout/supervisor"
 )
 
 // Faulty is a configuration that cannot be taken: nothing changes.
@@ -25,11 +27,11 @@ func (s *Server) reload(w http.ResponseWriter, req *http.Request) error {
 	}
 	peer, _ := peerIn(req.Context())
 	cause := "reload by " + peer.String()
-	answers, err := s.System.Reload(cause)
-	if err != nil {
+	begin := func() (<-chan supervisor.Report, error) { return s.System.Reload(cause) }
+	if err := s.tell(w, req, begin, cause, asked.Wait); err != nil {
 		return refuseFaulty(w, err)
 	}
-	return s.tell(w, req, answers, cause, asked.Wait)
+	return nil
 }
 
 // planReload says what that would do now.
