@@ -42,6 +42,8 @@ func (m *Machine) undrainThem(o *operation, who []*instance) string {
 		switch {
 		case i.invited:
 			return i.name + " was asked to finish, which cannot be taken back (restart it)"
+		case i.part == quiescing && i.proc.spec.Drain.Invite != (Invite{}): // its listeners may be its own again already
+			return i.name + " is about to be asked to finish, which cannot be taken back (restart it then)"
 		case i.exit != nil:
 			return i.name + " has exited"
 		}
