@@ -182,10 +182,13 @@ func (f *finder) take(pid, pidfd, fd int, r row) {
 		f.found[r.inode] = x
 		f.order = append(f.order, r.inode)
 	}
+	if x.known { // it is somebody else's, who may look for others at this moment
+		return
+	}
 	if !slices.Contains(x.socket.pids, pid) {
 		x.socket.pids = append(x.socket.pids, pid)
 	}
-	if x.known || x.socket.fd >= 0 {
+	if x.socket.fd >= 0 {
 		return
 	}
 	dup, err := duplicate(pidfd, fd, r.inode)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -330,5 +331,35 @@ func TestForkHoldsSentinel(t *testing.T) {
 			}
 			r.closed()
 		})
+	}
+}
+
+// TestKnownIsLeftAlone has several look for listeners at the same time who know one and the same already.
+func TestKnownIsLeftAlone(t *testing.T) {
+	fd, _, err := loopbackListener()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	own, err := Own(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer own.Close()
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			found, _ := Listeners([]int{os.Getpid()}, own)
+			for _, l := range found {
+				if l.Addr() == own.Addr() {
+					t.Errorf("%v is found, and was known", l)
+				}
+				l.Close()
+			}
+		})
+	}
+	all.Wait()
+	if n := len(own.Inodes()); n != 1 {
+		t.Errorf("it has %d sockets", n)
 	}
 }

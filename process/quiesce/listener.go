@@ -109,7 +109,7 @@ func (s *socket) close() {
 // Addr is the address of a TCP listener, and not valid for a unix socket.
 func (l *Listener) Addr() netip.AddrPort { return l.addr }
 
-// PIDs are the processes that have the listener open, as far as they were asked for.
+// PIDs are the processes that have the listener open, as far as they were asked for when it was found.
 func (l *Listener) PIDs() []int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
