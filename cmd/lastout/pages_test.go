@@ -177,6 +177,7 @@ func TestPagesExamples(t *testing.T) {
 var (
 	called    = regexp.MustCompile(`(?m)(?:^    |` + "`" + `)(?:docker exec \w+ )?/?lastout ([a-z].*)$`)
 	beside    = regexp.MustCompile(`(?:   |, |; )lastout ([a-z][^,;]*)`)
+	topics    = regexp.MustCompile(`lastout help\s+([a-z][a-z-]*)`)
 	dockerRun = regexp.MustCompile(`(?m)^ *ENTRYPOINT (\[.*\])$`)
 )
 
@@ -198,6 +199,9 @@ func TestPagesCommands(t *testing.T) {
 			line, _, _ := strings.Cut(m[1], "  ")
 			line, _, _ = strings.Cut(line, "`")
 			calls = append(calls, strings.Fields(line))
+		}
+		for _, m := range topics.FindAllStringSubmatch(text, -1) {
+			calls = append(calls, []string{"help", m[1]})
 		}
 		for _, m := range dockerRun.FindAllStringSubmatch(text, -1) {
 			var args []string
