@@ -120,13 +120,22 @@ depends_on = ["slow", "deaf", "store"]
 // TestContainerOrder has the programs' own records say who was told when, by the clock of all, in every container.
 func TestContainerOrder(t *testing.T) {
 	t.Parallel()
+	t.Run("alone", func(t *testing.T) { stopStubborn(t, stubborn, 1) })
+	t.Run("guarded", func(t *testing.T) { stopStubborn(t, "[guardian]\nenabled = true\n"+stubborn, 0) })
+}
+
+// stopStubborn has the tree stopped; first is how many lastouts with the pid 1 there are.
+func stopStubborn(t *testing.T, conf string, first int) {
 	inEveryContainer(t, func(t *testing.T, where circumstance) {
 		b := where.bundle(t)
-		b.args, b.files = lastoutRun, map[string]string{"lastout.toml": stubborn}
+		b.args, b.files = lastoutRun, map[string]string{"lastout.toml": conf}
 		b.env = append(b.env, "LASTOUT_STATE=off", "LASTOUT_GRACE=10s")
 		c := where.oci.run(t, b)
 		c.await("edge is ready")
 		c.wantOnce("INF " + where.trees)
+		if n := c.count(`INF conf: 4 processes.* pid=1 `); n != first {
+			t.Errorf("%d are PID 1, and not %d", n, first)
+		}
 		begin := monotonic()
 		if code, took := c.stop(); code != 3 || took >= 10*time.Second {
 			t.Errorf("exit code %d after %v", code, took)
