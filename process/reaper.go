@@ -89,6 +89,7 @@ type run struct {
 	watching  bool // for changes of cgroup.events
 	memory    bool // its cgroup counts who is killed for want of memory
 
+	pipes   [2]uint64
 	strange *strange // nil: it is, or was, our own child
 }
 

@@ -20,7 +20,44 @@ func (r *Reaper) enter(x *run) {
 	}
 	r.record.Live(register.Row{
 		Run: x.id, Life: x.life, PID: x.pid, Start: s.start, Name: x.name, Hook: x.hook, Grouped: x.group != "",
+		Pipes: x.pipes,
 	})
+}
+
+// pipesOf are the inodes of the pipes among stdout and stderr.
+func pipesOf(files []*os.File) (inodes [2]uint64) {
+	for n := range inodes {
+		if n+1 < len(files) && files[n+1] != nil {
+			inodes[n] = pipeInode(int(files[n+1].Fd()))
+		}
+	}
+	return inodes
+}
+
+// pipeInode is that of a pipe; 0: it is none.
+func pipeInode(fd int) uint64 {
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFIFO {
+		return 0
+	}
+	return st.Ino
+}
+
+// OpenOutput opens the pipe that stdout (0) or stderr (1) of a main process was when it was begun, for reading, if it is
+// that still; nil: it is not, or there was none.
+func (r *Reaper) OpenOutput(row *register.Row, which int) *os.File {
+	if row.Pipes[which] == 0 || row.Exited {
+		return nil
+	}
+	fd, err := openat(r.proc.dir, itoa(row.PID)+"/fd/"+itoa(which+1), unix.O_RDONLY|unix.O_NONBLOCK)
+	if err != nil {
+		return nil
+	}
+	if s, err := r.proc.stat(row.PID); err != nil || s.start != row.Start || pipeInode(fd) != row.Pipes[which] {
+		unix.Close(fd)
+		return nil
+	}
+	return os.NewFile(uintptr(fd), "|output")
 }
 
 // Self is this process as the owner of a register.

@@ -53,6 +53,9 @@ func (r *Reaper) begin(s Spec) (*run, error) {
 		x.group = g.make(s.Run, s.Name)
 	}
 	unkept := r.limit(x, g, s.Limits)
+	if r.record != nil {
+		x.pipes = pipesOf(s.Files)
+	}
 	if err := r.tags.set(s.Run); err != nil && x.group == "" {
 		return nil, err // with a cgroup it is only a second mark
 	}

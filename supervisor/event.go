@@ -186,9 +186,11 @@ func (Reload) event()        {}
 func (Operate) event()       {}
 func (Tick) event()          {}
 
-// Adopted is a run that another supervisor has begun. Its number is the one that it has there.
+// Adopted is a run that another supervisor has begun. Its number is the one that it has there, and so is the name of its
+// instance, which does not change when others are added.
 type Adopted struct {
 	Inst Inst
+	Name string
 	Run  Run
 	PID  int
 }

@@ -15,6 +15,7 @@ func (m *Machine) inherit(ev Adopt) {
 			continue
 		}
 		i.life = life{run: a.Run, addr: a.Inst, pid: a.PID, ran: true, began: m.now, wasReady: true, killAt: never}
+		i.name = a.Name
 		m.lives[i.run] = i
 		m.runs = max(m.runs, a.Run)
 		i.starts++

@@ -256,7 +256,7 @@ func (tr *tracer) adopt(words []string) Event {
 		inst, _ := tr.inst(name)
 		tr.runs[name] = Run(number(tr.t, run))
 		tr.pid++
-		ev.Runs = append(ev.Runs, Adopted{Inst: inst, Run: tr.runs[name], PID: tr.pid})
+		ev.Runs = append(ev.Runs, Adopted{Inst: inst, Name: name, Run: tr.runs[name], PID: tr.pid})
 	}
 	return ev
 }

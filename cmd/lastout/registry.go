@@ -62,7 +62,7 @@ func (r *runner) openRegister(socket, state string) error {
 		files = append(files, f)
 	}
 	path, err := r.registerPath(state)
-	if err == nil {
+	if err == nil && path != "" {
 		if r.registry.file, err = register.Open(path); err == nil {
 			r.registry.path, files = path, append(files, r.registry.file)
 		}
@@ -99,8 +99,11 @@ func guardians() *os.File {
 	return os.NewFile(uintptr(fd), "register")
 }
 
-// registerPath is where the next start looks for it.
+// registerPath is where the next start looks for it; empty: nothing will be left to be cleared up.
 func (r *runner) registerPath(state string) (string, error) {
+	if r.first() {
+		return "", nil // when PID 1 ends, the kernel ends everybody (pid_namespaces(7))
+	}
 	if r.control.socket != nil {
 		return r.control.socket.Path + ".register", nil
 	}

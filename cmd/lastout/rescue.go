@@ -41,7 +41,10 @@ func (p *program) rescue(text string) error {
 	}
 	r := p.executor(w)
 	who := fmt.Sprintf("lastout (pid %d) %s", left.PID, deathOf(code))
-	if unreadable != nil {
+	switch {
+	case errors.Is(unreadable, errNothingBegun):
+		who = "lastout " + deathOf(code)
+	case unreadable != nil:
 		who = "lastout " + deathOf(code)
 		r.log.warn(fmt.Sprintf("cannot read the register: %v: everybody is told to leave at once", unreadable))
 	}

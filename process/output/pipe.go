@@ -85,6 +85,15 @@ func readableToo(fd int) int {
 	return both
 }
 
+// ReopenPipe reads from a pipe whose reader has gone. It owns the read end, which does not block.
+func ReopenPipe(o PipeOptions, r *os.File) (*Pipe, error) {
+	p, err := pipeOf(o, r)
+	if err == nil {
+		go p.run()
+	}
+	return p, err
+}
+
 // pipeOf makes the pipe of a read end, which it owns. Its goroutine is not begun.
 func pipeOf(o PipeOptions, r *os.File) (*Pipe, error) {
 	raw, err := r.SyscallConn()

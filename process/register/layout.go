@@ -55,7 +55,8 @@ const (
 	rowLife  = 24 // uint64
 	rowFlags = 32 // uint32
 	rowLen   = 36 // uint32, of the name
-	rowName  = 40
+	rowPipes = 40 // two of uint64
+	rowName  = 56
 )
 
 // The states of a row.
@@ -90,6 +91,9 @@ func (r *Row) write(b []byte) {
 		flags |= flagGrouped
 	}
 	order.PutUint32(b[rowFlags:], flags)
+	for n, inode := range r.Pipes {
+		order.PutUint64(b[rowPipes+8*n:], inode)
+	}
 	name := r.Name[:min(len(r.Name), maxName)]
 	order.PutUint32(b[rowLen:], uint32(len(name)))
 	copy(b[rowName:], name)
@@ -106,8 +110,9 @@ func readRow(b []byte) (Row, bool) {
 	r := Row{
 		Run: order.Uint64(b[rowRun:]), Life: order.Uint64(b[rowLife:]),
 		PID: int(int32(order.Uint32(b[rowPID:]))), Start: order.Uint64(b[rowStart:]),
-		Name: string(b[rowName : rowName+length]),
-		Hook: flags&flagHook != 0, Grouped: flags&flagGrouped != 0, Exited: state == rowExited,
+		Pipes: [2]uint64{order.Uint64(b[rowPipes:]), order.Uint64(b[rowPipes+8:])},
+		Name:  string(b[rowName : rowName+length]),
+		Hook:  flags&flagHook != 0, Grouped: flags&flagGrouped != 0, Exited: state == rowExited,
 	}
 	return r, r.PID > 0 && r.Run > 0
 }

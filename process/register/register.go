@@ -22,7 +22,8 @@ type Row struct {
 	Life    uint64 // the supervisor's own number
 	PID     int
 	Start   uint64
-	Name    string // of the instance, or of a hook
+	Name    string    // of the instance, or of a hook
+	Pipes   [2]uint64 // the inodes of the pipes that its stdout and stderr were; 0: it was none
 	Hook    bool
 	Grouped bool // it has a control group of its own
 	Exited  bool // its main process is reaped, and others of its tree live

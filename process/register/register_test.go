@@ -72,6 +72,7 @@ func TestRegister(t *testing.T) {
 			row := Row{
 				Run: last, Life: last / 2, PID: rnd.IntN(1<<22) + 1, Start: rnd.Uint64(),
 				Name: strings.Repeat("n", rnd.IntN(50)) + fmt.Sprint(last), Hook: rnd.IntN(5) == 0, Grouped: rnd.IntN(2) == 0,
+				Pipes: [2]uint64{rnd.Uint64(), rnd.Uint64()},
 			}
 			r.Live(row)
 			want[last] = row

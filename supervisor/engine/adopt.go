@@ -8,6 +8,7 @@ import (
 
 	"lastout/ordering"
 	"lastout/process"
+	"lastout/process/output"
 	"lastout/process/register"
 	"lastout/supervisor"
 	"lastout/supervisor/config"
@@ -43,8 +44,9 @@ func AdoptStrangers(o HostOptions, l process.Legacy) (h *Host, runs []supervisor
 
 // adopt takes up who is on record.
 func (h *Host) adopt(o HostOptions, l process.Legacy) (*Host, []supervisor.Adopted, error) {
-	if err := h.outputs.addAll(o.Config); err != nil {
-		h.onLoop(func() { h.note(err.Error()) }) // it is taken down all the same
+	failed := h.outputs.addAll(o.Config)
+	if failed != nil {
+		h.onLoop(func() { h.note(failed.Error()) }) // it is taken down all the same
 	}
 	h.outputs.onError(func(err error) { h.onLoop(func() { h.note(err.Error()) }) })
 	named := instancesOf(o.Config)
@@ -60,6 +62,9 @@ func (h *Host) adopt(o HostOptions, l process.Legacy) (*Host, []supervisor.Adopt
 		}
 		delete(named, row.Name)
 		runs = append(runs, h.adoptLife(row, inst))
+		if failed == nil {
+			h.rejoin(row, inst)
+		}
 	}
 	return h, runs, nil
 }
@@ -83,7 +88,30 @@ func (h *Host) adoptLife(row *register.Row, inst supervisor.Inst) supervisor.Ado
 	c := &child{tag: row.Run, name: row.Name, pid: row.PID, part: l, order: supervisor.Spawn{Inst: inst, Run: run}}
 	c.stage.Store(starting)
 	h.children[c.tag], h.runs[run] = c, c
-	return supervisor.Adopted{Inst: inst, Run: run, PID: row.PID}
+	return supervisor.Adopted{Inst: inst, Name: row.Name, Run: run, PID: row.PID}
+}
+
+// rejoin reads on what a run writes, from the pipes whose reader has died. What it wrote between, and was not ended for,
+// waits there.
+func (h *Host) rejoin(row *register.Row, inst supervisor.Inst) {
+	c, set := h.children[row.Run], h.lookup(inst)
+	w := wiring{outputs: h.outputs, child: c, id: inst.Proc, log: set.proc.Log, inst: set.inst}
+	for which, mode := range []config.LogMode{set.proc.Log.Stdout, set.proc.Log.Stderr} {
+		one := which == 1 && row.Pipes[0] == row.Pipes[1]
+		if one || mode != config.LogPrefix && mode != config.LogFile {
+			continue
+		}
+		end := h.reaper.OpenOutput(row, which)
+		if end == nil {
+			continue
+		}
+		pipe, err := output.ReopenPipe(w.options(mode), end)
+		if err != nil {
+			h.onLoop(func() { h.note(fmt.Sprintf("%s: %v", c.name, err)) })
+			continue
+		}
+		c.pipes = append(c.pipes, pipe)
+	}
 }
 
 // adoptLeftover ends a child that nobody waits for any more: a hook, above all. What it was for is begun anew.

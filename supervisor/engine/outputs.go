@@ -219,6 +219,18 @@ type wiring struct {
 
 // stream is the child's end of a stream, stdout (0) or stderr (1); nil for one that goes nowhere.
 func (w *wiring) stream(mode config.LogMode, which int) (*os.File, error) {
+	switch mode {
+	case config.LogInherit:
+		return w.inherit[which], nil
+	case config.LogNull:
+		return nil, nil
+	default:
+		return w.pipe(w.child, w.options(mode))
+	}
+}
+
+// options are those of a pipe for a stream.
+func (w *wiring) options(mode config.LogMode) output.PipeOptions {
 	p := output.PipeOptions{Timestamps: w.log.Timestamps}
 	if mode == config.LogPrefix || mode == config.LogFile {
 		p.Recent = w.shelf.Of(w.inst.Name)
@@ -234,12 +246,9 @@ func (w *wiring) stream(mode config.LogMode, which int) (*os.File, error) {
 		if p.To, shared = w.file(w.inst.LogFile); shared {
 			p.Prefix = []byte(w.inst.Name + " | ")
 		}
-	case config.LogInherit:
-		return w.inherit[which], nil
-	case config.LogNull:
-		return nil, nil
+	case config.LogInherit, config.LogNull:
 	}
-	return w.pipe(w.child, p)
+	return p
 }
 
 func (o *outputs) pipe(c *child, p output.PipeOptions) (*os.File, error) {
