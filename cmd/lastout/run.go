@@ -143,7 +143,7 @@ type runner struct {
 	succession succession
 	hushed     chan hush
 
-	mu     sync.Mutex
+	mu     sync.Mutex          // of what follows, and of the header, which the loop writes and others read too
 	ending []supervisor.Report // since the shutdown began
 }
 
@@ -228,7 +228,9 @@ func (r *runner) serve(run func() (code int)) {
 }
 
 func (r *runner) beginJournals(began time.Time, monotonic int64) {
+	r.mu.Lock()
 	r.header = headerOf(r.config, began, monotonic)
+	r.mu.Unlock()
 	for _, j := range r.journals {
 		if err := j.begin(r.header); err != nil {
 			r.log.warn(err.Error())
