@@ -258,85 +258,6 @@ func TestGuardianStopInUpgrade(t *testing.T) {
 	}
 }
 
-// TestGuardianRescue kills lastout: its tree leaves in order all the same. Signals that come just then change nothing.
-func TestGuardianRescue(t *testing.T) {
-	const sigkill = 128 + int(syscall.SIGKILL)
-	for name, attr := range places(t) {
-		for how, c := range map[string]struct {
-			kill, then syscall.Signal
-			upgrades   int
-			code       int
-		}{
-			"killed":                   {syscall.SIGKILL, 0, 0, sigkill},
-			"killed, and told to stop": {syscall.SIGKILL, syscall.SIGTERM, 0, sigkill},
-			"killed, and interrupted":  {syscall.SIGKILL, syscall.SIGINT, 0, sigkill},
-			"killed after upgrades":    {syscall.SIGKILL, 0, 2, sigkill},
-			"crashed":                  {syscall.SIGSEGV, 0, 0, 1},
-		} {
-			t.Run(name+"/"+how, func(t *testing.T) {
-				nodes, conf := guardedForest(6, 12, name != "pid 1")
-				x := launchWith(t, attr, conf)
-				x.untilReady(len(nodes))
-				for i := range c.upgrades {
-					if out, err := x.upgrade("--binary", theBuilds(t)[i%2]); err != nil {
-						t.Fatalf("%v\n%s", err, out)
-					}
-				}
-				x.signal(x.master(), c.kill)
-				if c.then != 0 {
-					x.signal(x.cmd.Process.Pid, c.then)
-				}
-				if code := x.wait(); code != c.code {
-					t.Errorf("exit %d, want %d", code, c.code)
-				}
-				x.judgeOrder(nodes, leavesBefore(nodes))
-				x.verify()
-			})
-		}
-	}
-}
-
-// TestGuardianRescueOutput kills lastout while its children write all the time: none of them is ended by SIGPIPE before
-// its turn.
-func TestGuardianRescueOutput(t *testing.T) {
-	x := launch(t, guarded+`
-[process.store]
-role = "service"
-command = ["$CHILD", "-record", "$DIR/store", "-count", "1ms"]
-[process.api]
-command = ["$CHILD", "-record", "$DIR/api.{instance}", "-count", "1ms", "-leave", "300ms"]
-depends_on = ["store"]
-instances = 3
-`)
-	x.untilReady(4)
-	x.untilWritten(100)
-	x.signal(x.master(), syscall.SIGKILL)
-	if code := x.wait(); code != 128+int(syscall.SIGKILL) {
-		t.Errorf("exit %d", code)
-	}
-	store := x.lives("store")
-	if len(store) != 1 || store[0].term == 0 || store[0].exit == 0 {
-		t.Fatalf("store: %+v", store)
-	}
-	for n := range 3 {
-		api := x.lives(fmt.Sprintf("api.%d", n+1))
-		if len(api) != 1 || api[0].exit == 0 || store[0].term < api[0].exit {
-			t.Errorf("store: %+v, api.%d: %+v", store, n+1, api)
-		}
-	}
-}
-
-// untilWritten waits until lastout has written so many lines to its stdout.
-func (x *tree) untilWritten(lines int) {
-	x.t.Helper()
-	for late := time.Now().Add(hangs); time.Now().Before(late); {
-		if text, err := os.ReadFile(filepath.Join(x.dir, "stdout")); err != nil || bytes.Count(text, []byte("\n")) >= lines {
-			return
-		}
-	}
-	x.t.Fatalf("it does not write %d lines", lines)
-}
-
 // TestGuardianDies kills the guardian: the master takes the tree down, for nobody watches over it any more.
 func TestGuardianDies(t *testing.T) {
 	nodes, conf := guardedForest(5, 12, true)
@@ -379,60 +300,49 @@ func TestGuardianIdle(t *testing.T) {
 	}
 }
 
-// TestGuardianNotifies has the service manager hear of a tree that has a guardian, and the other way round: what was
-// meant for the process it started reaches lastout.
-func TestGuardianNotifies(t *testing.T) {
-	dir := t.TempDir()
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+// TestGuardianReaps has an orphan reach a guardian that is PID 1: somebody came in from outside, and left a child there.
+func TestGuardianReaps(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root makes PID namespaces")
+	}
+	x := launchWith(t, places(t)["pid 1"], guarded+"[process.p]\ncommand = [\"$CHILD\"]\n")
+	x.untilReady(1)
+	pid := strconv.Itoa(x.cmd.Process.Pid)
+	script := `sh -c 'read end' <"$0" >/dev/null 2>&1 & true`
+	fifo := filepath.Join(x.dir, "end")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	end, err := os.OpenFile(fifo, os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Close(fd)
-	path := filepath.Join(dir, "notify")
-	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: path}); err != nil {
+	defer end.Close()
+	if out, err := exec.Command("nsenter", "-t", pid, "-p", "sh", "-c", script, fifo).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if n := x.children(); n != 2 {
+		t.Fatalf("the guardian has %d children: lastout, and the orphan?", n)
+	}
+	if _, err := end.WriteString("now\n"); err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PASSCRED, 1); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 60}); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("NOTIFY_SOCKET", path)
-	x := launch(t, guarded+"[process.p]\ncommand = [\"$CHILD\"]\n")
-	for _, want := range []string{"READY=1", "STOPPING=1"} {
-		for {
-			text, oob := make([]byte, 4096), make([]byte, 128)
-			n, more, _, _, err := unix.Recvmsg(fd, text, oob, 0)
-			if err != nil {
-				t.Fatalf("no %s: %v\n%s", want, err, x.stderr.String())
-			}
-			if pid := senderOf(t, oob[:more]); pid != x.cmd.Process.Pid {
-				t.Fatalf("the manager started %d, and %d talks to it", x.cmd.Process.Pid, pid)
-			}
-			if strings.Contains(string(text[:n]), want) {
-				break
-			}
-		}
-		if want == "READY=1" {
-			x.signal(x.cmd.Process.Pid, syscall.SIGTERM)
+	for late := time.Now().Add(hangs); x.children() != 1; {
+		if time.Now().After(late) {
+			t.Fatal("the orphan is not reaped")
 		}
 	}
-	if code := x.wait(); code != 0 {
+	if code, _ := x.stop(syscall.SIGTERM); code != 0 {
 		t.Errorf("exit %d", code)
 	}
 }
 
-// senderOf is who sent a datagram (SCM_CREDENTIALS of unix(7)).
-func senderOf(t *testing.T, oob []byte) int {
-	t.Helper()
-	messages, err := unix.ParseSocketControlMessage(oob)
-	if err != nil || len(messages) == 0 {
-		t.Fatal("nobody is said to have sent it", err)
+// children is how many of them the process has that the harness started, zombies included.
+func (x *tree) children() (n int) {
+	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", x.cmd.Process.Pid))
+	for _, file := range tasks {
+		text, _ := os.ReadFile(file)
+		n += len(strings.Fields(string(text)))
 	}
-	who, err := unix.ParseUnixCredentials(&messages[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return int(who.Pid)
+	return n
 }
