@@ -31,7 +31,7 @@ func forkShim(s Spec, path string, null *os.File, group int) (child, error) {
 	}
 	between.Argv, between.Env = call.Argv(len(between.Files)), nil
 	between.Files = append(between.Files, call.Files()...)
-	c, err := forkExec(shim.Self, between, null, group)
+	c, err := forkExec(shim.Self(), between, null, group)
 	if err != nil {
 		return c, &betweenError{err}
 	}
@@ -74,7 +74,7 @@ type betweenError struct{ err error }
 
 func (e *betweenError) Error() string {
 	if _, ok := e.err.(syscall.Errno); ok {
-		return fmt.Sprintf("cannot execute lastout itself in between (%s): %v", shim.Self, e.err)
+		return fmt.Sprintf("cannot execute lastout itself in between (%s): %v", shim.Self(), e.err)
 	}
 	return e.err.Error()
 }

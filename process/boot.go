@@ -130,7 +130,7 @@ func hasTerminal() bool {
 func ignored() []os.Signal {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
-		return nil
+		return ignoredOne()
 	}
 	var in []os.Signal
 	for line := range strings.Lines(string(status)) {
@@ -143,6 +143,20 @@ func ignored() []os.Signal {
 			if mask&(1<<(s-1)) != 0 {
 				in = append(in, s)
 			}
+		}
+	}
+	return in
+}
+
+// ignoredOne asks for each signal by itself (rt_sigaction(2)), where /proc is missing.
+func ignoredOne() []os.Signal {
+	var in []os.Signal
+	for s := syscall.Signal(1); s <= signame.RTMax; s++ {
+		var action [64]byte // room for a struct sigaction of the kernel on any machine: its handler comes first
+		const maskSize, ignore = 8, 1
+		_, _, no := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(s), 0, uintptr(unsafe.Pointer(&action)), maskSize, 0, 0)
+		if no == 0 && *(*uintptr)(unsafe.Pointer(&action)) == ignore {
+			in = append(in, s)
 		}
 	}
 	return in

@@ -15,6 +15,7 @@ type Capabilities struct {
 	Pidfd      bool   // signals cannot hit a pid that is used again
 	Nested     bool   // we were started by a supervisor that tags its runs as we do, or under a limit of RLIMIT_RTTIME
 	PID1       bool
+	NoProc     string // why there is no /proc; empty: there is one
 }
 
 // Capabilities tells what is used here. What clone3 may do shows only at the first child.
@@ -23,6 +24,9 @@ func (r *Reaper) Capabilities() Capabilities {
 	if fd, err := unix.PidfdOpen(r.proc.own, 0); err == nil {
 		unix.Close(fd)
 		c.Pidfd = true
+	}
+	if r.proc.missing != nil {
+		c.NoProc = r.proc.missing.Error()
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -97,10 +97,7 @@ func ForeseeLimits(controllers []string, without bool) (map[string]error, error)
 	if without {
 		return nil, errNotWanted
 	}
-	proc, err := openProc()
-	if err != nil {
-		return nil, err
-	}
+	proc := openProc()
 	defer proc.close()
 	own, _, err := ownGroup(proc)
 	if err == nil {
@@ -134,6 +131,9 @@ func writable(dir string) error {
 // ownGroup finds the cgroup we run in. Hosts that also use version 1 mount version 2 somewhere below /sys/fs/cgroup,
 // and a container may see only a part of the hierarchy.
 func ownGroup(proc *procfs) (dir, path string, err error) {
+	if proc.missing != nil {
+		return shownGroup(proc)
+	}
 	b, err := proc.read("self/cgroup")
 	if err != nil {
 		return "", "", err
@@ -156,6 +156,17 @@ func ownGroup(proc *procfs) (dir, path string, err error) {
 		}
 	}
 	return "", "", errors.New("our own cgroup is not mounted")
+}
+
+// shownGroup is ours where there is no /proc to tell it: a container with a view of its own (cgroup_namespaces(7)) shows
+// us in the mount's root. Whose cgroup anybody else is in cannot be told then.
+func shownGroup(proc *procfs) (dir, path string, err error) {
+	const mount = "/sys/fs/cgroup"
+	b, err := os.ReadFile(mount + "/cgroup.procs")
+	if err != nil || !slices.Contains(strings.Fields(string(b)), itoa(proc.own)) {
+		return "", "", errors.New("our own cgroup cannot be told without /proc")
+	}
+	return mount, "", nil
 }
 
 // unifiedPath takes the line of version 2 out of /proc/PID/cgroup.

@@ -39,6 +39,11 @@
 // Adopt takes up the runs of a supervisor that was killed, by their rows in the register (package register): in the
 // place of its parent, so that they are our own children by now.
 //
+// # Without /proc
+//
+// Nobody can be listed then, and a run's tree is the process group of its main process, and its cgroup where it has one:
+// blind.go. PID 1 still reaches everybody at the end.
+//
 // # Limits
 //
 // The limits of a run are those of its cgroup (package cgroup), set before anybody is in it. Where one cannot be kept that

@@ -113,7 +113,12 @@ func (r *Reaper) Keep() (*Kept, error) {
 }
 
 // Descriptors are those that a successor needs.
-func (k *Kept) Descriptors() []int { return []int{k.proc} }
+func (k *Kept) Descriptors() []int {
+	if k.proc < 0 {
+		return nil
+	}
+	return []int{k.proc}
+}
 
 // Restore is New for the successor of a Reaper, in the same process. It reaps what has ended since, and tells of it.
 func Restore(o Options, k *Kept) (*Reaper, error) {
@@ -122,6 +127,9 @@ func Restore(o Options, k *Kept) (*Reaper, error) {
 		return nil, err
 	}
 	proc := &procfs{dir: k.proc, own: unix.Getpid(), noChildren: k.bare}
+	if k.proc < 0 {
+		proc = openProc() // maybe there is one now
+	}
 	r := newReaper(o, proc, tags{base: k.base, soft: k.soft, step: k.step, last: k.last}, null)
 	r.highest, r.proven = k.highest, k.proven
 	for pid, whose := range k.orphans {

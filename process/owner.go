@@ -5,6 +5,10 @@ package process
 func (r *Reaper) Owner(pid int) (run uint64, ok bool) {
 	r.still.Lock()
 	defer r.still.Unlock()
+	if r.proc.missing != nil {
+		run = r.family(pid)
+		return run, run != 0
+	}
 	for range 3 { // a parent that ends on the way breaks the chain; the next attempt finds the new one
 		top, whole := r.ancestor(pid)
 		if !whole {

@@ -2,6 +2,7 @@ package process
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -16,33 +17,43 @@ type procfs struct {
 	own int // our own pid
 	// noChildren says that the kernel was built without /proc/PID/task/TID/children.
 	noChildren bool
+	// missing says why there is none; nil: there is one. See blind.go for what is done without.
+	missing error
 }
 
 // openProc finds the mount. Where /proc is missing or that of another PID namespace (`unshare -p` without
 // --mount-proc), it makes one of its own that is seen by nobody else, if it may.
-func openProc() (*procfs, error) {
+func openProc() *procfs {
 	p := &procfs{own: unix.Getpid()}
 	var err error
 	p.dir, err = unix.Open("/proc", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil || !p.ours() {
 		if err == nil {
+			err = p.whyNotOurs()
 			unix.Close(p.dir)
-			err = fmt.Errorf("it shows another PID namespace")
 		}
 		var err2 error
 		if p.dir, err2 = mountProc(); err2 != nil {
-			return nil, fmt.Errorf("cannot use /proc: %w; cannot mount one: %w", err, err2)
+			p.dir, p.missing = -1, fmt.Errorf("cannot use /proc: %w; cannot mount one: %w", err, err2)
+			return p
 		}
 	}
 	_, err = p.read(fmt.Sprintf("self/task/%d/children", p.own))
 	p.noChildren = err != nil
-	return p, nil
+	return p
 }
 
 func (p *procfs) ours() bool {
 	var buf [32]byte
 	n, err := unix.Readlinkat(p.dir, "self", buf[:])
 	return err == nil && string(buf[:n]) == strconv.Itoa(p.own)
+}
+
+func (p *procfs) whyNotOurs() error {
+	if unix.Faccessat(p.dir, "self", unix.F_OK, unix.AT_SYMLINK_NOFOLLOW) != nil {
+		return errors.New("nothing is mounted there")
+	}
+	return errors.New("it shows another PID namespace")
 }
 
 func mountProc() (int, error) {
@@ -57,13 +68,20 @@ func mountProc() (int, error) {
 	return unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
 }
 
-func (p *procfs) close() { unix.Close(p.dir) }
+func (p *procfs) close() {
+	if p.missing == nil {
+		unix.Close(p.dir)
+	}
+}
 
 // buffers are reused, because a walk reads many small files; they grow to the largest file read.
 var buffers = sync.Pool{New: func() any { b := make([]byte, 8192); return &b }}
 
 // read returns a whole small file.
 func (p *procfs) read(path string) ([]byte, error) {
+	if p.missing != nil {
+		return nil, p.missing
+	}
 	fd, err := openat(p.dir, path, unix.O_RDONLY)
 	if err != nil {
 		return nil, err
@@ -98,6 +116,9 @@ func openat(dir int, path string, flags int) (int, error) {
 
 // names lists a directory.
 func (p *procfs) names(path string) ([]string, error) {
+	if p.missing != nil {
+		return nil, p.missing
+	}
 	fd, err := openat(p.dir, path, unix.O_RDONLY|unix.O_DIRECTORY)
 	if err != nil {
 		return nil, err

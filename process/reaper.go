@@ -119,10 +119,7 @@ func New(o Options) (*Reaper, error) {
 
 // newHere makes this process a subreaper, and a Reaper that has no cgroups and does not reap yet.
 func newHere(o Options) (*Reaper, error) {
-	proc, err := openProc()
-	if err != nil {
-		return nil, err
-	}
+	proc := openProc()
 	t, err := inheritedTags()
 	if err != nil {
 		return nil, err
@@ -271,7 +268,9 @@ func (r *Reaper) reapOne(pid int) {
 // leaderEnded notes that the main process of a run was reaped. The lock is held.
 func (r *Reaper) leaderEnded(x *run, status syscall.WaitStatus) {
 	x.exited, x.status = true, status
-	x.closePidfd()
+	if r.proc.missing == nil {
+		x.closePidfd()
+	}
 	r.record.Exited(x.id)
 	r.pending[x.id] = x
 	r.mark(x)

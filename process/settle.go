@@ -3,8 +3,6 @@ package process
 import (
 	"path/filepath"
 	"slices"
-
-	"golang.org/x/sys/unix"
 )
 
 // settle decides what the last exits mean. It is called with still held, right after a batch was reaped.
@@ -45,7 +43,8 @@ func (r *Reaper) settleRun(x *run, adopted []int) (kill bool) {
 	if !exited {
 		return killing
 	}
-	empty := len(adopted) == 0 && !r.inGroup(x) && (x.strange == nil || len(r.strangers(x, r.everybody())) == 0)
+	empty := len(adopted) == 0 && !r.inGroup(x) && !r.inFamily(x) &&
+		(x.strange == nil || len(r.strangers(x, r.everybody())) == 0)
 	left := 0
 	if !empty && !told {
 		left = max(1, len(r.membersOf(x)))
@@ -70,6 +69,7 @@ func (r *Reaper) settleRun(x *run, adopted []int) (kill bool) {
 	}
 	r.mu.Unlock()
 	if empty {
+		x.closePidfd()
 		x.removeGroup()
 	}
 	return !empty && killing
@@ -150,18 +150,7 @@ func (r *Reaper) adoptee(pid int) uint64 {
 	if whose := r.marked(pid); whose != 0 {
 		return whose
 	}
-	pgid, err := unix.Getpgid(pid)
-	if err != nil {
-		return 0
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, x := range r.runs {
-		if x.pid == pgid && pgid != 0 {
-			return x.id
-		}
-	}
-	return 0
+	return r.family(pid)
 }
 
 // marked tells which run's mark a process carries: its cgroup, or its tag. A limit below all tags is the program's own.

@@ -28,6 +28,9 @@ func (r *Reaper) Signal(run uint64, sig syscall.Signal, scope Scope) error {
 	if x == nil {
 		return nil
 	}
+	if r.proc.missing != nil {
+		return r.signalFamily(x, sig)
+	}
 	var errs []error
 	r.walk(r.rootsOf(x), func(m stat) {
 		if !r.isLeader(m.pid) && (x.strange == nil || m.pid != x.pid || m.start != x.strange.start) {
@@ -159,6 +162,10 @@ func (r *Reaper) killTrees(runs []*run) {
 		if group := r.groupOf(x); group != "" {
 			_ = killGroup(group) // before 5.14 it cannot be had; the walk reaches them too
 		}
+	}
+	if r.proc.missing != nil {
+		r.killFamilies(runs)
+		return
 	}
 	// Each is hit before its children are listed: whoever has a SIGKILL pending cannot fork any more.
 	whole := r.walk(r.rootsOf(runs...), func(m stat) {

@@ -10,6 +10,7 @@ type sweep struct {
 	sig   syscall.Signal
 	told  map[identity]bool
 	dirty bool
+	all   bool // everybody was told, for nobody can be listed
 }
 
 // Forget says that nobody waits for a run any more: it brings no more events, and what is left of it belongs to nobody.
@@ -54,6 +55,9 @@ func (r *Reaper) sweepOn() []Member {
 		r.killForgottenGroups()
 	}
 	var left []Member
+	if r.proc.missing != nil {
+		left = r.sweepBlind(s)
+	}
 	whose := map[int]uint64{}
 	r.walk(func() []int { return r.strays(whose) }, func(m stat) {
 		if id := (identity{m.pid, m.start}); !s.told[id] && s.sig != 0 {

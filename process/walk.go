@@ -21,6 +21,9 @@ const rounds = 16
 // dies, his children become ours, maybe behind our back; so it goes round until nobody new was met and nobody died
 // meanwhile, and says whether it came to that. It is called with still held.
 func (r *Reaper) walk(roots func() []int, visit func(stat)) (whole bool) {
+	if r.proc.missing != nil {
+		return true // nobody can be seen
+	}
 	met := map[sight]bool{}
 	for range rounds {
 		if !r.round(roots(), met, visit) {
@@ -96,6 +99,9 @@ func (r *Reaper) rootsOf(runs ...*run) func() []int {
 
 // membersOf lists the living tree of a run, the main process first. It is called with still held.
 func (r *Reaper) membersOf(x *run) []stat {
+	if r.proc.missing != nil {
+		return r.leaderOnly(x)
+	}
 	var found []stat
 	r.walk(r.rootsOf(x), func(s stat) { found = append(found, s) })
 	// Who died during the walk is none of them.

@@ -72,7 +72,8 @@ type entry struct {
 	Verb     string `json:"verb"`
 	Result   string `json:"result"`
 
-	Monotonic int64 `json:"monotonic"` // of the first line: CLOCK_MONOTONIC at instant 0
+	Cause     string `json:"cause"`
+	Monotonic int64  `json:"monotonic"` // of the first line: CLOCK_MONOTONIC at instant 0
 }
 
 // tree is one life of lastout with its children.

@@ -45,7 +45,7 @@ var mayImport = map[string][]string{
 	"supervisor/engine": {
 		"lastout/ordering", "lastout/supervisor", "lastout/supervisor/config", "lastout/process",
 		"lastout/process/cgroup", "lastout/process/held", "lastout/process/output", "lastout/process/quiesce", "lastout/process/recent",
-		"lastout/process/register", "lastout/process/signame", "lastout/process/sockdiag",
+		"lastout/process/register", "lastout/process/shim", "lastout/process/signame", "lastout/process/sockdiag",
 		"golang.org/x/sys/unix",
 	},
 	"cmd/lastout": {

@@ -40,7 +40,7 @@ func (r *runner) openControl(written string) (*controlPlane, error) {
 	o, wanted := socketOf(r.config, written)
 	if wanted {
 		var err error
-		p.socket, err = control.OpenSocket(o)
+		p.socket, err = openSocket(&o, control.Places(r.config.Name, os.Getuid(), os.Getenv))
 		if err != nil && (o.Written || sameTree(err, r.config.File)) {
 			return nil, err
 		}
@@ -58,6 +58,32 @@ func (r *runner) openControl(written string) (*controlPlane, error) {
 		}
 	}
 	return p, nil
+}
+
+// openSocket makes the socket: where no place is written and the usual one cannot be had (a file system that is
+// read-only, a folder that is missing or another's), at the next one where it is looked for. The error is that of the first.
+func openSocket(o *control.SocketOptions, places []string) (*control.Socket, error) {
+	socket, first := control.OpenSocket(*o)
+	if first == nil || o.Written || os.Getenv("XDG_RUNTIME_DIR") != "" { // who named a folder means that one
+		return socket, first
+	}
+	var busy *control.BusyError
+	for _, path := range places[1:] {
+		if errors.As(first, &busy) {
+			break
+		}
+		next := *o
+		next.Path = path
+		socket, err := control.OpenSocket(next)
+		if err == nil {
+			*o = next
+			return socket, nil
+		}
+		if errors.As(err, &busy) {
+			return nil, err
+		}
+	}
+	return nil, first
 }
 
 // socketOf is the socket that is to be made: that of the flag, of the file, or the usual one.

@@ -78,10 +78,16 @@ func (l *logger) begin(cfg *config.Config) {
 
 // trees says once by which means descendants are known here, and what is missing.
 func (l *logger) trees(c process.Capabilities) {
-	if c.Cgroup == "" {
+	if c.Cgroup == "" && c.NoProc != "" {
+		l.Info().Str("cgroup", c.NoCgroup).Msg("descendants are told by their process group")
+	} else if c.Cgroup == "" {
 		l.Info().Str("cgroup", c.NoCgroup).Msg("descendants are told by their tag and descent")
 	} else {
 		l.Info().Str("cgroup", c.Cgroup).Msg("each run has a cgroup of its own")
+	}
+	if c.NoProc != "" {
+		l.warn(c.NoProc + ": a descendant that leaves the process group of its main process is not waited for, and no drain " +
+			"works from outside (lastout help surroundings)")
 	}
 	if !c.Pidfd {
 		l.warn("this kernel has no pidfds: a signal may reach a process that was given a dead one's pid")

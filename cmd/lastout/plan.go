@@ -188,6 +188,21 @@ func pathText(a planJSON) string {
 	return text
 }
 
+// tightText says that a grace is too short for what is configured, and who takes the time; nothing where it fits.
+func tightText(cfg *config.Config, grace time.Duration) string {
+	configured := planOf(cfg, 0)
+	if configured.Bound <= withinGrace(0, grace) {
+		return ""
+	}
+	path, _, _ := strings.Cut(pathText(configured), "\n")
+	if path != "" {
+		path = " (" + path + ")"
+	}
+	return fmt.Sprintf("a grace of %s is too short for a shutdown, which may take %s%s: it is kept to %s, and who is slow is "+
+		"killed early (lastout plan --grace %s)", report.Duration(grace), report.Duration(configured.Bound), path,
+		report.Duration(withinGrace(cfg.Options.Timeout, grace)), grace)
+}
+
 // boundText says what a shutdown takes at most, and what a grace makes of it.
 func boundText(a planJSON) string {
 	text := fmt.Sprintf("a shutdown takes %s at most", report.Duration(a.Bound))

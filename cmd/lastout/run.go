@@ -111,6 +111,9 @@ func (p *program) configured(c *cli.Context) (*config.Config, error) {
 		cfg.Log.Format = format
 	}
 	if grace := c.Duration("grace"); grace > 0 {
+		if text := tightText(cfg, grace); text != "" {
+			cfg.Warnings = append(cfg.Warnings, config.Fault{File: cfg.File, Text: text})
+		}
 		cfg.Options.Timeout = withinGrace(cfg.Options.Timeout, grace)
 	}
 	if c.Bool("by-hand") {

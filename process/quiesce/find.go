@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"lastout/process/sockdiag"
 )
 
 // Problem says what of somebody's listeners cannot be had, and why.
@@ -119,6 +121,9 @@ type finding struct {
 
 // search takes the listening sockets of one process.
 func (f *finder) search(pid int) error {
+	if err := sockdiag.NoProc(); err != nil {
+		return fmt.Errorf("cannot see its listeners: %w", err)
+	}
 	dir := "/proc/" + strconv.Itoa(pid)
 	if own, err := os.Readlink("/proc/self/ns/net"); err == nil {
 		if its, err := os.Readlink(dir + "/ns/net"); err == nil && its != own {

@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"lastout/process/sockdiag"
 )
 
 // Capabilities is what works here, tried on own sockets. An error says why something does not.
@@ -45,6 +47,9 @@ func probe() Capabilities {
 // MayDuplicate tries whether the sockets of a process can be duplicated (pidfd_getfd(2)), by its descriptor 0, which
 // need not be open. A process that is gone, and not reaped, answers as well.
 func MayDuplicate(pid int) error {
+	if err := sockdiag.NoProc(); err != nil {
+		return fmt.Errorf("its sockets cannot be found: %w", err)
+	}
 	pidfd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
 		return explain("pidfd_open", err, duplicateWords)

@@ -9,14 +9,8 @@ import (
 	"syscall"
 )
 
-const (
-	// Self is what a parent executes: its own binary, also where its file was replaced or removed meanwhile
-	// (proc_pid_exe(5)).
-	Self = "/proc/self/exe"
-
-	// title is the first argument of a shim. No program is called so.
-	title = "(lastout shim)"
-)
+// title is the first argument of a shim. No program is called so.
+const title = "(lastout shim)"
 
 // Call is one shim, seen from its parent.
 type Call struct {

@@ -49,6 +49,12 @@ func (p Problem) String() string {
 func (d *Diag) Descriptors(pids []int, wanted func(inode uint32) bool) (map[uint32][]Holder, []Problem) {
 	found := make(map[uint32][]Holder)
 	var problems []Problem
+	if err := NoProc(); err != nil && d.Proc == "" {
+		for _, pid := range pids {
+			problems = report(problems, Denied, pid, err)
+		}
+		return found, problems
+	}
 	own, ownErr := os.Readlink(d.proc("self", "ns/net"))
 	for _, pid := range pids {
 		name := strconv.Itoa(pid)
@@ -69,6 +75,18 @@ func (d *Diag) Descriptors(pids []int, wanted func(inode uint32) bool) (map[uint
 		}
 	}
 	return found, problems
+}
+
+// NoProc says why nobody's descriptors can be seen at all; nil: they can.
+func NoProc() error {
+	own, err := os.Readlink("/proc/self")
+	switch {
+	case err != nil:
+		return errors.New("there is no /proc")
+	case own != strconv.Itoa(os.Getpid()):
+		return errors.New("/proc shows another PID namespace")
+	}
+	return nil
 }
 
 func (d *Diag) proc(pid, file string) string {

@@ -5,14 +5,14 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/joho/godotenv"
+
+	"lastout/process/shim"
 )
 
 // environment is a list of variables in the order they were first set, with the value each was set to last. It may lie
@@ -203,7 +203,7 @@ func abs(at *place, path string) string {
 }
 
 // self is the running program: what a command "lastout" means, so that a tree of demo programs needs no PATH.
-var self = sync.OnceValues(os.Executable)
+func self() (string, error) { return shim.Executable() }
 
 // plainReason is an error of the file system without the name that the message has already.
 func plainReason(err error) string {

@@ -282,6 +282,9 @@ func (h *Host) describe(left []process.Member) []string {
 	var names []string
 	for _, m := range left {
 		name := fmt.Sprintf("pid %d (%s)", m.PID, m.Comm)
+		if m.PID == 0 { // there is no /proc
+			name = m.Comm
+		}
 		if c := h.children[m.Run]; c != nil {
 			name += ", of " + c.name
 		}

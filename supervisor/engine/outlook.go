@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	"lastout/process/quiesce"
+	"lastout/process/shim"
+	"lastout/process/sockdiag"
 	"lastout/supervisor"
 	"lastout/supervisor/config"
 )
@@ -61,6 +63,14 @@ func outlook(name string, drain *config.Drain, caps quiesce.Capabilities, duplic
 	return o
 }
 
+// blinded notes that connections are seen by the listeners of a tree, and those by /proc.
+func (o *Outlook) blinded() {
+	if err := sockdiag.NoProc(); err != nil && o.Seen {
+		o.Seen = false
+		o.Missing = append(o.Missing, "cannot see its connections: "+err.Error())
+	}
+}
+
 // keptWords says why connections that never carried a byte cannot be ended.
 func keptWords(err error) string {
 	return "cannot end connections that never carried a byte: " + strings.ReplaceAll(err.Error(), "\n", "; ")
@@ -110,6 +120,7 @@ func Foresee(c *config.Config) []Outlook {
 			o.turns(caps.Foresee(nil, newDoor(*drain).ways...))
 		} else {
 			o.turns(caps.Foresee(duplicate, newDoor(*drain).ways...))
+			o.blinded()
 		}
 		all = append(all, o)
 	}
@@ -124,7 +135,7 @@ func tryChild() error {
 	}
 	defer null.Close()
 	fd := null.Fd()
-	pid, err := syscall.ForkExec("/proc/self/exe", []string{"lastout", "version"}, &syscall.ProcAttr{
+	pid, err := syscall.ForkExec(shim.Self(), []string{"lastout", "version"}, &syscall.ProcAttr{
 		Files: []uintptr{fd, fd, fd}, Env: os.Environ(),
 	})
 	if err != nil {
@@ -196,6 +207,7 @@ func (h *Host) outlookOf(c *child, pid int, drain *config.Drain, holdings []*hol
 	}
 	if meant == 0 {
 		o.turns(caps.Foresee(duplicate, door.ways...))
+		o.blinded()
 	}
 	return o
 }

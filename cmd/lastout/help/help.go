@@ -14,7 +14,7 @@ var files embed.FS
 var order = []string{
 	"lastout", "configuration", "order", "shutdown", "drain", "sockets", "readiness", "hooks", "circumstances", "output",
 	"trees", "exit-codes", "control", "operate", "health", "journal",
-	"report", "upgrade", "guardian", "left-behind", "rehearse", "containers", "vm", "development", "coming-from",
+	"report", "upgrade", "guardian", "left-behind", "rehearse", "containers", "vm", "development", "surroundings", "coming-from",
 }
 
 // Topics lists the topics there are.
