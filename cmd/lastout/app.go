@@ -79,7 +79,7 @@ func (p *program) app() *cli.App {
 			p.runCommand(), p.initCommand(), p.checkCommand(), p.planCommand(), p.graphCommand(), p.verifyCommand(), p.presetsCommand(),
 			p.statusCommand(), p.waitCommand(), p.logsCommand(), p.eventsCommand(), p.downCommand(), p.upgradeCommand(),
 			p.reportCommand(), p.exportCommand(), p.namesCommand(),
-			p.rehearseCommand(), p.demoCommand(), p.completionCommand(), p.versionCommand(), p.helpCommand(),
+			p.rehearseCommand(), p.demoCommand(), p.completionCommand(), p.versionCommand(), p.schemaCommand(), p.helpCommand(),
 		},
 		Action: unknownVerb,
 	}
