@@ -17,14 +17,16 @@ func TestGuardianRescue(t *testing.T) {
 	for name, attr := range places(t) {
 		for how, c := range map[string]struct {
 			kill, then syscall.Signal
+			storm      bool // of SIGTERM, which changes nothing: service managers repeat it
 			upgrades   int
 			code       int
 		}{
-			"killed":                   {syscall.SIGKILL, 0, 0, sigkill},
-			"killed, and told to stop": {syscall.SIGKILL, syscall.SIGTERM, 0, sigkill},
-			"killed, and interrupted":  {syscall.SIGKILL, syscall.SIGINT, 0, sigkill},
-			"killed after upgrades":    {syscall.SIGKILL, 0, 2, sigkill},
-			"crashed":                  {syscall.SIGSEGV, 0, 0, 1},
+			"killed":                   {syscall.SIGKILL, 0, false, 0, sigkill},
+			"killed, and told to stop": {syscall.SIGKILL, syscall.SIGTERM, false, 0, sigkill},
+			"killed, and interrupted":  {syscall.SIGKILL, syscall.SIGINT, false, 0, sigkill},
+			"killed after upgrades":    {syscall.SIGKILL, 0, false, 2, sigkill},
+			"crashed":                  {syscall.SIGSEGV, 0, false, 0, 1},
+			"killed in a storm":        {syscall.SIGKILL, 0, true, 0, sigkill},
 		} {
 			t.Run(name+"/"+how, func(t *testing.T) {
 				nodes, conf := guardedForest(6, 12, name != "pid 1")
@@ -35,18 +37,44 @@ func TestGuardianRescue(t *testing.T) {
 						t.Fatalf("%v\n%s", err, out)
 					}
 				}
-				x.signal(x.master(), c.kill)
+				master, killed := x.master(), monotonic()
+				if c.storm {
+					x.storm(syscall.SIGTERM)
+				}
+				x.signal(master, c.kill)
 				if c.then != 0 {
 					x.signal(x.cmd.Process.Pid, c.then)
 				}
 				if code := x.wait(); code != c.code {
 					t.Errorf("exit %d, want %d", code, c.code)
 				}
-				x.judgeOrder(nodes, leavesBefore(nodes))
+				first := int64(0)
+				for _, l := range x.judgeOrder(nodes, leavesBefore(nodes)) {
+					if l.term != 0 && (first == 0 || l.term < first) {
+						first = l.term
+					}
+				}
+				t.Logf("the first was told to leave %v after the death", time.Duration(first-killed))
 				x.verify()
 			})
 		}
 	}
+}
+
+// storm sends a signal again and again, from now until the end.
+func (x *tree) storm(sig syscall.Signal) {
+	pause := time.NewTicker(time.Millisecond)
+	x.t.Cleanup(pause.Stop)
+	go func() {
+		for {
+			select {
+			case <-x.exited:
+				return
+			case <-pause.C:
+				_ = x.cmd.Process.Signal(sig)
+			}
+		}
+	}()
 }
 
 // TestGuardianRescueOutput kills lastout while its children write all the time: none of them is ended by SIGPIPE before

@@ -133,6 +133,20 @@ enabled = false
 	r.stop()
 }
 
+// TestReloadOfGuardian refuses what can only be from the start on.
+func TestReloadOfGuardian(t *testing.T) {
+	r := newRig(t)
+	r.fifo("never")
+	r.config = *r.load(reloadBefore)
+	r.nodes = r.config.Nodes
+	r.start()
+	a := r.answer(r.host.Reload(r.load(reloadBefore+"[guardian]\nenabled = true\n"), "test"))
+	if a.Result != supervisor.Refused || !strings.Contains(a.Cause, "guardian.enabled") {
+		t.Errorf("%s: %s", a.Result, a.Cause)
+	}
+	r.stop()
+}
+
 // TestReloadOfHealth changes how the health of a run is looked at while it runs: none, and then one that fails.
 func TestReloadOfHealth(t *testing.T) {
 	const tree = `
