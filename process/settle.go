@@ -19,9 +19,10 @@ func (r *Reaper) settle() {
 		return
 	}
 	adopted := r.adopted()
+	all := r.everybodyTwice(dirty)
 	var kill []*run
 	for _, x := range dirty {
-		if more := r.settleRun(x, adopted[x.id]); more {
+		if more := r.settleRun(x, adopted[x.id], all); more {
 			kill = append(kill, x)
 		}
 	}
@@ -31,9 +32,9 @@ func (r *Reaper) settle() {
 	}
 }
 
-// settleRun looks whether a run is empty, whose adopted children are given, and says whether there is somebody to be
-// killed.
-func (r *Reaper) settleRun(x *run, adopted []int) (kill bool) {
+// settleRun looks whether a run is empty, whose adopted children are given, or for a stranger everybody, and says whether
+// there is somebody to be killed.
+func (r *Reaper) settleRun(x *run, adopted []int, all map[int]stat) (kill bool) {
 	r.mu.Lock()
 	known, exited, told, killing := r.runs[x.id] == x, x.exited, x.told, x.killing
 	r.mu.Unlock()
@@ -44,7 +45,7 @@ func (r *Reaper) settleRun(x *run, adopted []int) (kill bool) {
 		return killing
 	}
 	empty := len(adopted) == 0 && !r.inGroup(x) && !r.inFamily(x) &&
-		(x.strange == nil || len(r.strangers(x, r.everybody())) == 0)
+		(x.strange == nil || len(r.strangers(x, all)) == 0)
 	left := 0
 	if !empty && !told {
 		left = max(1, len(r.membersOf(x)))

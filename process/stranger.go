@@ -2,6 +2,7 @@ package process
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -112,6 +113,18 @@ func (r *Reaper) everybody() map[int]stat {
 	return all
 }
 
+// everybodyTwice lists all who were seen in one of two looks, where one of the runs is a stranger. Who forks while we look,
+// and ends, may be missed with his child in a single one; whoever has ended since the first is no longer seen in the next
+// settling.
+func (r *Reaper) everybodyTwice(runs []*run) map[int]stat {
+	if !slices.ContainsFunc(runs, func(x *run) bool { return x.strange != nil }) {
+		return nil
+	}
+	all := r.everybody()
+	maps.Copy(all, r.everybody())
+	return all
+}
+
 // strangers lists who lives of the tree of a stranger, its main process first.
 func (r *Reaper) strangers(x *run, all map[int]stat) []int {
 	in := map[int]bool{}
@@ -209,10 +222,15 @@ func (r *Reaper) watchStrangers() {
 // strangeStrays lists the strangers that belong to no living run: who is in a cgroup that the dead supervisor made for
 // a run that is gone or was given up, and who is left of one that was given up. The lock is held, or nobody else is there.
 func (r *Reaper) strangeStrays() (pids []int) {
+	var given []*run
 	for _, x := range r.runs {
 		if x.strange != nil && x.forgotten {
-			pids = append(pids, r.strangers(x, r.everybody())...)
+			given = append(given, x)
 		}
+	}
+	all := r.everybodyTwice(given)
+	for _, x := range given {
+		pids = append(pids, r.strangers(x, all)...)
 	}
 	if r.left == "" {
 		return pids

@@ -75,11 +75,11 @@ func (s stat) fewer(before stat) bool {
 // that is who lives.
 func (r *Reaper) rootsOf(runs ...*run) func() []int {
 	return func() []int {
-		adopted := r.adopted()
+		adopted, all := r.adopted(), r.everybodyTwice(runs)
 		var pids []int
 		for _, x := range runs {
 			if x.strange != nil {
-				pids = append(pids, r.strangers(x, r.everybody())...)
+				pids = append(pids, r.strangers(x, all)...)
 				continue
 			}
 			r.mu.Lock()

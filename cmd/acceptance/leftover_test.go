@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // again starts lastout once more on the same configuration, in the same place.
@@ -36,6 +38,7 @@ func TestClearUp(t *testing.T) {
 			conf += "[process.family]\nshell = 'sleep 1000 & setsid sleep 1000 & exec sleep 1000'\n"
 			x := launch(t, conf, args...)
 			x.untilReady(len(nodes) + 1)
+			x.keptUp()
 			x.murder()
 			alive := len(x.survivors())
 			if alive < len(nodes)/2 {
@@ -57,6 +60,37 @@ func TestClearUp(t *testing.T) {
 			}
 			y.reported()
 		})
+	}
+}
+
+// keptUp waits until the journal that is kept has all that was said so far: it is written behind the loop's back, and
+// what is still on its way dies with lastout.
+func (x *tree) keptUp() {
+	x.t.Helper()
+	kept, _ := filepath.Glob(filepath.Join(x.dir, "state", "lastout", "*", "*.jsonl"))
+	if len(kept) != 1 {
+		x.t.Fatalf("%d journals are kept", len(kept))
+	}
+	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if _, err := unix.InotifyAddWatch(fd, kept[0], unix.IN_MODIFY); err != nil {
+		x.t.Fatal(err)
+	}
+	for buf := make([]byte, 4096); ; {
+		text, err := os.ReadFile(kept[0])
+		if err != nil {
+			x.t.Fatal(err)
+		}
+		if bytes.Count(text, []byte("\n")) >= len(x.journal()) {
+			return
+		}
+		if n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(hangs.Milliseconds())); n != 1 && err != unix.EINTR {
+			x.t.Fatalf("the journal that is kept lags behind (%v)", err)
+		}
+		_, _ = unix.Read(fd, buf)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -143,7 +144,9 @@ func TestRescueOfChanged(t *testing.T) {
 	x.verb("scale", "--wait", "many=3")
 	x.verb("upgrade")
 	x.verb("restart", "--wait", "added")
-	x.untilReady(5)
+	x.until("the restart is in the journal", func(es []entry) bool {
+		return slices.ContainsFunc(es, func(e entry) bool { return e.Verb == "restart" && e.Result == "done" })
+	})
 	kill(t, x.ward())
 	if code := x.wait(); code != 128+int(syscall.SIGKILL) {
 		t.Errorf("exit %d", code)

@@ -153,7 +153,7 @@ func describeExit(r supervisor.Report) (zerolog.Level, string) {
 	text := r.Instance + " ended"
 	level := zerolog.DebugLevel
 	if r.Exit != nil {
-		text += ": " + report.ExitText(r.Exit.Code, r.Exit.Signal, r.Exit.OOM)
+		text += ": " + report.ExitText(*r.Exit)
 		if r.Exit.Core {
 			text += " (core dumped)"
 		}

@@ -40,29 +40,27 @@ type Register struct {
 	failed func(error)
 }
 
-// New begins a register in files that the caller owns no more; what was in them is lost. failed is told, once, that no
-// room is left.
+// New begins a register in files that the caller owns no more; what was in them is lost. One that cannot be used is left
+// out, and where none can it is an error. failed is told, once, that something is not on record.
 func New(o Owner, failed func(error), files ...*os.File) (*Register, error) {
 	r := &Register{places: map[uint64]int{}, failed: failed}
+	var errs []error
 	for _, f := range files {
 		t, err := newTable(o, f)
 		if err != nil {
-			return nil, errors.Join(err, r.close(files))
+			errs = append(errs, fmt.Errorf("%s: %w", f.Name(), err), f.Close())
+			continue
 		}
 		r.tables = append(r.tables, t)
 	}
+	err := errors.Join(errs...)
+	if len(r.tables) == 0 {
+		return nil, err
+	}
+	if err != nil {
+		r.complain(err)
+	}
 	return r, nil
-}
-
-func (r *Register) close(files []*os.File) error {
-	for _, t := range r.tables {
-		t.unmap()
-	}
-	var errs []error
-	for _, f := range files {
-		errs = append(errs, f.Close())
-	}
-	return errors.Join(errs...)
 }
 
 // Restore goes on with one that was kept by another program in this process.

@@ -144,6 +144,31 @@ func TestEnds(t *testing.T) {
 	}
 }
 
+// TestOneOfTwo keeps a register where only one of its files can be used, and says so once.
+func TestOneOfTwo(t *testing.T) {
+	full, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := memory(t)
+	said := 0
+	r, err := New(owner, func(error) { said++ }, full, f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Live(Row{Run: 1, PID: 1, Name: "api"})
+	if left := read(t, f); len(left.Rows) != 1 || said != 1 {
+		t.Errorf("%+v, said %d times", left, said)
+	}
+	none, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(owner, nil, none); err == nil {
+		t.Error("a register in a device is none")
+	}
+}
+
 // TestNobody is a register that nobody keeps.
 func TestNobody(t *testing.T) {
 	var r *Register

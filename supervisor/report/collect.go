@@ -160,7 +160,7 @@ func (c *collector) addInstance(x *subject, r supervisor.Report) {
 	case supervisor.KindExit:
 		x.part = true
 		if r.Exit != nil {
-			x.Exit = &End{At: r.At, Code: r.Exit.Code, Signal: r.Exit.Signal, OOM: r.Exit.OOM, Asked: r.Asked, Left: r.Left}
+			x.Exit = &End{At: r.At, Code: r.Exit.Code, Signal: r.Exit.Signal, OOM: r.Exit.OOM, Unknown: r.Exit.Unknown, Asked: r.Asked, Left: r.Left}
 		}
 	case supervisor.KindGone:
 		x.Gone = new(r.At)

@@ -98,12 +98,13 @@ type Ask struct {
 
 // End is how a main process ended.
 type End struct {
-	At     supervisor.Instant `json:"at"`
-	Code   int                `json:"code"`
-	Signal syscall.Signal     `json:"signal,omitempty"`
-	Asked  bool               `json:"asked"` // it had been asked to leave
-	Left   int                `json:"left,omitempty"`
-	OOM    string             `json:"oom,omitempty"` // the kernel killed it for want of memory: what was in the way
+	At      supervisor.Instant `json:"at"`
+	Code    int                `json:"code"`
+	Signal  syscall.Signal     `json:"signal,omitempty"`
+	Asked   bool               `json:"asked"` // it had been asked to leave
+	Left    int                `json:"left,omitempty"`
+	Unknown bool               `json:"unknown,omitempty"` // nobody but its new parent was told how it ended
+	OOM     string             `json:"oom,omitempty"`     // the kernel killed it for want of memory: what was in the way
 }
 
 // Kill is the SIGKILL that an instance needed.

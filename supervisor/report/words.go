@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"lastout/process/signame"
@@ -31,14 +30,16 @@ func Duration(d time.Duration) string {
 }
 
 // ExitText says how a process ended: "exit 0", "SIGKILL".
-func ExitText(code int, signal syscall.Signal, oom string) string {
-	if oom != "" {
-		return "killed by the kernel: out of memory (" + oom + ")"
+func ExitText(e supervisor.Exit) string {
+	switch {
+	case e.OOM != "":
+		return "killed by the kernel: out of memory (" + e.OOM + ")"
+	case e.Unknown:
+		return e.String()
+	case e.Signal != 0:
+		return signame.Of(e.Signal)
 	}
-	if signal != 0 {
-		return signame.Of(signal)
-	}
-	return "exit " + strconv.Itoa(code)
+	return "exit " + strconv.Itoa(e.Code)
 }
 
 // how says in a few words how an instance left.
@@ -53,7 +54,7 @@ func (x *Instance) how() string {
 	case x.Exit == nil:
 		return string(x.State)
 	}
-	text := ExitText(x.Exit.Code, x.Exit.Signal, x.Exit.OOM)
+	text := ExitText(supervisor.Exit{Code: x.Exit.Code, Signal: x.Exit.Signal, OOM: x.Exit.OOM, Unknown: x.Exit.Unknown})
 	switch {
 	case !x.Exit.Asked && x.Turn == nil:
 		return text + ", by itself before its turn"
