@@ -258,6 +258,25 @@ func TestGuardianStopInUpgrade(t *testing.T) {
 	}
 }
 
+// TestGuardianLastMoment sends signals up to the very end: what the master leaves unread does not make its end another.
+func TestGuardianLastMoment(t *testing.T) {
+	times := 20
+	if testing.Short() {
+		times = 5
+	}
+	for i := range times {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			x := launch(t, guarded+"[process.p]\ncommand = [\"$CHILD\", \"-ready\", \"3\"]\nready.fd = 3\n")
+			x.untilReady(1)
+			x.signal(x.cmd.Process.Pid, syscall.SIGTERM)
+			x.storm(syscall.SIGUSR2)
+			if code := x.wait(); code != 0 {
+				t.Errorf("exit %d", code)
+			}
+		})
+	}
+}
+
 // TestGuardianDies kills the guardian: the master takes the tree down, for nobody watches over it any more.
 func TestGuardianDies(t *testing.T) {
 	nodes, conf := guardedForest(5, 12, true)

@@ -133,6 +133,7 @@ func (g *stage) hear() {
 		n, _, err := syscall.Recvfrom(g.conn, word[:], syscall.MSG_DONTWAIT)
 		switch {
 		case err == syscall.EINTR:
+		case err == syscall.ECONNRESET: // it has left signals unread, which is told once; its own words come behind
 		case err == syscall.EAGAIN:
 			return
 		case err != nil || n == 0:
