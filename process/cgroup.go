@@ -42,7 +42,7 @@ func newGroups(proc *procfs, name string) (*groups, error) {
 		g.domain = domainOf(proc, own, g.root, cgroup.State{})
 		err := os.Mkdir(g.root, 0o755)
 		if errors.Is(err, os.ErrExist) && n < 100 {
-			removeGroup(g.root) // of a supervisor that had our pid, if nobody is in it
+			removeLeft(proc, g.root) // of a supervisor that had our pid, if nobody is in it
 			if err = os.Mkdir(g.root, 0o755); errors.Is(err, os.ErrExist) {
 				continue
 			}
@@ -202,6 +202,12 @@ func (g *groups) make(run uint64, name string) string {
 		return ""
 	}
 	return dir
+}
+
+// removeLeft removes the folder of a supervisor that died, as far as nobody is in it, and takes back what it changed above.
+func removeLeft(proc *procfs, root string) {
+	g := &groups{root: root, domain: domainOf(proc, filepath.Dir(root), root, cgroup.Found(root))}
+	_ = g.close()
 }
 
 // close removes the folder, and leaves the cgroup we were started in as it was.

@@ -175,7 +175,7 @@ func (r *Reaper) Close() error {
 		err = r.groups.close()
 	}
 	if r.left != "" {
-		removeGroup(r.left)
+		removeLeft(r.proc, r.left)
 	}
 	r.null.Close()
 	r.proc.close()

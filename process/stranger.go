@@ -53,7 +53,7 @@ func AdoptStrangers(o Options, l Legacy) (r *Reaper, living int, err error) {
 	}
 	if living += len(r.strangeStrays()); living == 0 {
 		if r.left != "" {
-			removeGroup(r.left)
+			removeLeft(r.proc, r.left)
 		}
 		r.letGo()
 		return nil, 0, nil

@@ -1,9 +1,11 @@
 package cgroup
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -334,5 +336,23 @@ func TestOOM(t *testing.T) {
 	}
 	if got := ReadOOM(t.TempDir()); got != (OOM{}) {
 		t.Errorf("of no group: %+v", got)
+	}
+}
+
+// TestFound reads what a supervisor changed who died before he could take it back.
+func TestFound(t *testing.T) {
+	root := t.TempDir()
+	if got := Found(root); got.On != nil || got.Moved != nil {
+		t.Errorf("found %+v where there is no leaf", got)
+	}
+	err := os.Mkdir(leafOf(root), 0o755)
+	for file, text := range map[string]string{"lastout/cgroup.procs": "7\n8\n", "cgroup.subtree_control": "memory pids\n"} {
+		err = errors.Join(err, os.WriteFile(filepath.Join(root, file), []byte(text), 0o644))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := Found(root); !slices.Equal(got.On, []string{"memory", "pids"}) || !slices.Equal(got.Moved, []int{7, 8}) {
+		t.Errorf("found %+v", got)
 	}
 }
