@@ -36,8 +36,10 @@
 //
 // # What another one has left
 //
-// Adopt takes up the runs of a supervisor that was killed, by their rows in the register (package register): in the
-// place of its parent, so that they are our own children by now.
+// The runs of a supervisor that was killed are known by their rows in the register (package register). Adopt takes them up
+// in the place of its parent: they are our own children by now. AdoptStrangers does where somebody else reaps them: a pid
+// is theirs only with its start time, their ends are told by pidfds, how they ended by nobody, and whose a process is that
+// has lost its parent, by what was seen of it before, its cgroup, or its process group and tag together.
 //
 // # Without /proc
 //

@@ -142,6 +142,38 @@ func (x *tree) reported() {
 	}
 }
 
+// TestClearUpFamily has the main process die with lastout: whom it leaves is known by its process group and its tag, or
+// by its control group.
+func TestClearUpFamily(t *testing.T) {
+	const conf = `
+[process.family]
+shell = "sleep 1000 & echo >&3; exec sleep 1000"
+ready = { fd = 3 }
+pdeathsig = "none"
+`
+	for name, args := range homes {
+		t.Run(name, func(t *testing.T) {
+			x := launch(t, conf, args...)
+			x.untilReady(1)
+			main := x.ready("family", 1)
+			x.murder()
+			kill(t, main)
+			awaitEnd(t, main)
+			y := x.again(conf, args...)
+			y.untilReady(1)
+			if all := y.survivors(); len(all) != 2 {
+				t.Errorf("pids %v live, of a tree of two", all)
+			}
+			if code, _ := y.stop(syscall.SIGTERM); code != 0 {
+				t.Errorf("exit %d", code)
+			}
+			if !strings.Contains(y.stderr.String(), "family ended: exit status unknown; 1 descendant") {
+				t.Errorf("it does not say what it found:\n%s", y.stderr.String())
+			}
+		})
+	}
+}
+
 // slow is a tree that takes a second to leave.
 const slow = `
 [defaults]

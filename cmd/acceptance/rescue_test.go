@@ -238,3 +238,36 @@ func TestRescueAtAnyTime(t *testing.T) {
 		x.clear()
 	}
 }
+
+// TestRescueInShutdown kills lastout in the middle of a shutdown: the rescue has no more time than that had left, and a
+// reserve.
+func TestRescueInShutdown(t *testing.T) {
+	x := mourned(t, `
+[shutdown]
+timeout = "3s"
+reserve = "300ms"
+[defaults]
+pdeathsig = "none"
+[process.stubborn]
+command = ["$CHILD", "-ignore", "-ready", "3"]
+ready = { fd = 3 }
+stop = { timeout = "10s" }
+`)
+	x.untilReady(1)
+	ward, begin := x.ward(), time.Now()
+	if err := syscall.Kill(ward, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	x.until("it is told", func(es []entry) bool {
+		return slices.ContainsFunc(es, func(e entry) bool { return e.Kind == "signal" })
+	})
+	kill(t, ward)
+	if code := x.wait(); code != 128+int(syscall.SIGKILL) {
+		t.Errorf("exit %d", code)
+	}
+	const slack = time.Second // to begin a program twice, on a machine that does much else
+	if took := time.Since(begin); took > 3*time.Second+300*time.Millisecond+slack {
+		t.Errorf("it took %v", took)
+	}
+	x.verify()
+}

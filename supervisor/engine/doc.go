@@ -41,7 +41,8 @@
 //
 // # What another one has left
 //
-// Adopt makes a Host of the runs of a tree whose supervisor was killed, and TakeDown has the machine take it down. Hooks
+// Adopt and AdoptStrangers make a Host of the runs of a tree whose supervisor was killed, and TakeDown has the machine take
+// it down. What they write is read on, where their pipes can be opened. Hooks
 // that were under way are killed, for it is not known what waited for them, and run anew where the shutdown has them.
 //
 // # The end
