@@ -144,6 +144,10 @@ func TestDescribe(t *testing.T) {
 			zerolog.WarnLevel, "api.1 ended: exit 3",
 		},
 		{
+			r{Kind: supervisor.KindExit, Exit: &supervisor.Exit{Signal: 9, OOM: "memory_max 64MiB"}},
+			zerolog.WarnLevel, "api.1 ended: killed by the kernel: out of memory (memory_max 64MiB)",
+		},
+		{
 			r{Kind: supervisor.KindExit, Exit: exit, Asked: true, Left: 2},
 			zerolog.InfoLevel, "api.1 ended: exit 3; 2 descendants of it still live",
 		},

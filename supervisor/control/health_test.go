@@ -148,6 +148,7 @@ func TestMetrics(t *testing.T) {
 		{At: 3.3e9, Kind: supervisor.KindGone, Process: "api", Run: 5},
 		{At: 13e9, Kind: supervisor.KindKill, Process: "api", Run: 6},
 		{At: 13e9, Kind: supervisor.KindExit, Process: "api", Run: 6, Asked: true, Exit: &supervisor.Exit{Signal: 9}},
+		{At: 13e9, Kind: supervisor.KindExit, Process: "seed", Run: 7, Asked: true, Exit: &supervisor.Exit{Signal: 9, OOM: "memory_max 64MiB"}},
 		{At: 13.5e9, Kind: supervisor.KindGone, Process: "api", Run: 6},
 		{At: 14e9, Kind: supervisor.KindKill, Process: "db", Run: 7},
 		{At: 20e9, Kind: supervisor.KindLost, Process: "db", Run: 7},
