@@ -23,7 +23,7 @@ func TestGuardianRescue(t *testing.T) {
 		}{
 			"killed":                   {syscall.SIGKILL, 0, false, 0, sigkill},
 			"killed, and told to stop": {syscall.SIGKILL, syscall.SIGTERM, false, 0, sigkill},
-			"killed, and interrupted":  {syscall.SIGKILL, syscall.SIGINT, false, 0, sigkill},
+			"killed, and hung up":      {syscall.SIGKILL, syscall.SIGHUP, false, 0, sigkill},
 			"killed after upgrades":    {syscall.SIGKILL, 0, false, 2, sigkill},
 			"crashed":                  {syscall.SIGSEGV, 0, false, 0, 1},
 			"killed in a storm":        {syscall.SIGKILL, 0, true, 0, sigkill},
