@@ -36,9 +36,11 @@ mount -t tmpfs -o ro none /var;`
 	noSocket = `cannot make the folder of the control socket: mkdir /\S+: read-only file system; this tree has no control socket`
 	blind    = `cannot use /proc: nothing is mounted there; cannot mount one: operation not permitted: a descendant that `
 	noEnds   = `edge: cannot end connections that never carried a byte: its sockets cannot be found: there is no /proc`
-	noRecord = `should lastout be killed, nobody will know what it has left: cannot use /proc: `
 	tmp      = `mount -t tmpfs -o mode=1777 none /tmp;`
 )
+
+// noState has the journals where they usually are.
+var noState = []string{"XDG_STATE_HOME="}
 
 // hidden is what is said of a gateway without /proc, before and in its drain.
 var hidden = []string{
@@ -48,7 +50,7 @@ var hidden = []string{
 
 var worlds = []surroundings{
 	{name: "whole", script: `mount -t proc proc /proc; mount -t tmpfs none /run;`},
-	{name: "read-only", script: `mount -t proc proc /proc;` + readOnly, warns: []string{noSocket}},
+	{name: "read-only", script: `mount -t proc proc /proc;` + readOnly, env: noState, warns: []string{noSocket}},
 	{name: "no run", script: `mount -t proc proc /proc; mount -t tmpfs -o ro none /run;`},
 	{name: "no cgroup", script: `mount -t proc proc /proc; mount -t tmpfs none /run;` + noCgroups},
 	{name: "no new privileges", script: `mount -t proc proc /proc; mount -t tmpfs none /run;`, as: "--no-new-privs"},
@@ -57,13 +59,13 @@ var worlds = []surroundings{
 	{name: "a proc that may be mounted", script: `mount -t tmpfs none /run;` + noProc, warns: hidden},
 	{
 		name: "no proc", script: `mount -t tmpfs none /run;` + noProc, as: noSysAdmin,
-		warns: append([]string{blind, noRecord}, hidden...),
+		warns: append([]string{blind}, hidden...),
 	},
 	{name: "another's proc", script: `mount -t tmpfs none /run;`, as: noSysAdmin, warns: []string{
-		noRecord, `cannot use /proc: it shows another PID namespace; `, `edge: .*: /proc shows another PID namespace`,
+		`cannot use /proc: it shows another PID namespace; `, `edge: .*: /proc shows another PID namespace`,
 	}},
 	{
-		name: "nothing", script: readOnly + noCgroups + noProc, as: unknownUID,
+		name: "nothing", script: readOnly + noCgroups + noProc, as: unknownUID, env: noState,
 		warns: append([]string{noSocket, blind, noEnds}, hidden...),
 	},
 	{
@@ -198,7 +200,9 @@ func (w surroundings) launch(t *testing.T, conf string) *tree {
 	script += "mount --rbind . /mnt; cd /mnt\n" + w.script + "\nexec setpriv " + w.as + ` /mnt/lastout run -c lastout.toml --journal pipe`
 	x.cmd = exec.Command("sh", "-c", script)
 	x.cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS}
-	x.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "TEST_TOKEN=" + x.dir}, w.env...)
+	x.cmd.Env = append([]string{
+		"PATH=" + os.Getenv("PATH"), "TEST_TOKEN=" + x.dir, "XDG_STATE_HOME=/mnt/state",
+	}, w.env...)
 	x.cmd.Stderr = &x.stderr
 	x.started = time.Now()
 	if err := x.cmd.Start(); errors.Is(err, unix.EPERM) {
