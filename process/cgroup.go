@@ -42,7 +42,9 @@ func newGroups(proc *procfs, name string) (*groups, error) {
 		g.domain = domainOf(proc, own, g.root, cgroup.State{})
 		err := os.Mkdir(g.root, 0o755)
 		if errors.Is(err, os.ErrExist) && n < 100 {
-			removeLeft(proc, g.root) // of a supervisor that had our pid, if nobody is in it
+			if !populated(g.root) { // of a supervisor that had our pid, and not of one in another PID namespace
+				removeLeft(proc, g.root)
+			}
 			if err = os.Mkdir(g.root, 0o755); errors.Is(err, os.ErrExist) {
 				continue
 			}
@@ -206,6 +208,10 @@ func (g *groups) make(run uint64, name string) string {
 
 // removeLeft removes the folder of a supervisor that died, as far as nobody is in it, and takes back what it changed above.
 func removeLeft(proc *procfs, root string) {
+	if populated(root) { // its controllers are of use to whoever is in there
+		removeGroup(root)
+		return
+	}
 	g := &groups{root: root, domain: domainOf(proc, filepath.Dir(root), root, cgroup.Found(root))}
 	_ = g.close()
 }
