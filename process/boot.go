@@ -34,7 +34,7 @@ type Booted struct {
 //
 // It also keeps from our children what our own parent left behind: signals it ignored, and descriptors from 3 on.
 func Boot(first bool) *Booted {
-	b := &Booted{Signals: make(chan os.Signal, 128)}
+	b := &Booted{Signals: make(chan os.Signal, 256)}
 	b.meant = listened(first, hasTerminal)
 	signal.Notify(b.Signals, b.meant...)
 	// Go resets on exec only what it handles itself, so what we inherited as ignored is caught and thrown away. Without

@@ -122,10 +122,14 @@ func (b *Booted) Release(pending []syscall.Signal) {
 	signal.Notify(b.Signals, b.meant...)
 }
 
-// Again has signals come as if they came just now. There must be room for them.
+// Again has signals come as if they came just now. It does not wait: where there is no room, as many wait already as
+// there can be meant at once.
 func (b *Booted) Again(pending []syscall.Signal) {
 	for _, s := range pending {
-		b.Signals <- s
+		select {
+		case b.Signals <- s:
+		default:
+		}
 	}
 }
 

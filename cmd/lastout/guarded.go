@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -18,8 +19,10 @@ import (
 type guard struct {
 	guardian.Master
 	conn  *os.File
-	dead  chan struct{} // closed when the guardian is
-	rests chan struct{} // closed when nothing is read
+	dead  chan struct{}  // closed when the guardian is
+	halt  chan struct{}  // closed when nothing is to be read any more; nil: nothing is
+	rests chan struct{}  // closed when nothing is read
+	next  syscall.Signal // that was read and not taken; 0: none. Of the reader, and of whoever has it rest
 }
 
 // openGuard finds the guardian by the environment. What the service manager meant for the process that it had started is
@@ -47,44 +50,61 @@ func (p *program) takeSignals() {
 	p.guard = openGuard()
 	p.boot = process.Boot(p.first())
 	p.boot.Again(guardian.HandBack())
-	p.guard.goOn(p.boot)
 }
 
-// goOn has the signals come that the guardian passes on.
+// goOn has the signals come that the guardian passes on. It is called when somebody takes them: until then they wait in
+// the socket, which has room for more than a channel.
 func (g *guard) goOn(boot *process.Booted) {
 	if g == nil || g.bereft() {
 		return
 	}
 	_ = g.conn.SetReadDeadline(time.Time{})
-	g.rests = make(chan struct{})
-	go g.read(boot.Signals)
+	g.halt, g.rests = make(chan struct{}), make(chan struct{})
+	go g.read(boot.Signals, g.halt)
 }
 
-func (g *guard) read(signals chan<- os.Signal) {
+func (g *guard) read(signals chan<- os.Signal, halt <-chan struct{}) {
 	defer close(g.rests)
-	word := make([]byte, 16)
-	for {
-		_, err := g.conn.Read(word)
-		switch {
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			return
-		case err != nil:
-			close(g.dead)
-			return
-		}
+	for g.next != 0 || g.receive() {
 		select {
-		case signals <- syscall.Signal(word[0]):
-		default: // there are so many of them that each was there already
+		case signals <- g.next:
+			g.next = 0
+		case <-halt:
+			return
 		}
 	}
+}
+
+// receive reads the next signal; false: there will be none.
+func (g *guard) receive() bool {
+	word := make([]byte, 16)
+	_, err := g.conn.Read(word)
+	if err == nil {
+		g.next = syscall.Signal(word[0])
+		return true
+	}
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		close(g.dead)
+	}
+	return false
 }
 
 // rest has no more signals come; they wait for goOn, in this program or in the next in this process.
 func (g *guard) rest() {
-	if g != nil {
+	if g != nil && g.halt != nil {
+		close(g.halt)
+		g.halt = nil
 		_ = g.conn.SetReadDeadline(time.Now())
 		<-g.rests
 	}
+}
+
+// unsent adds to signals the one that was read, and that nobody has taken yet.
+func (g *guard) unsent(signals []syscall.Signal) []syscall.Signal {
+	if g == nil || g.next == 0 {
+		return signals
+	}
+	return append(slices.Clip(signals), g.next)
 }
 
 // bereft says that the guardian is dead.

@@ -10,6 +10,7 @@ import (
 
 // listen turns signals into what they mean. Who sent one is not known here.
 func (r *runner) listen() {
+	r.guard.goOn(r.boot)
 	pid1, died := r.first(), r.guard.died()
 	for {
 		select {

@@ -175,7 +175,7 @@ func (r *runner) replace(held *engine.Held, a *handover) error {
 	held.OnMain(func() {
 		r.guard.rest()
 		signals := r.boot.Hold()
-		env = append(env, stateVariable+"="+inheritance{fd, signals}.String())
+		env = append(env, stateVariable+"="+inheritance{fd, r.guard.unsent(signals)}.String())
 		err = process.Succeed(a.Binary, os.Args, env, fds)
 		r.boot.Release(signals)
 		r.guard.goOn(r.boot)
