@@ -82,14 +82,35 @@ func setCloseOnExec(fd int, on bool) error {
 // Hold returns the signals that have come and were not taken, and has those that come from now on ignored, over an exec
 // too, until Release: else one would end the next program before it can listen. It is the last thing before an exec. What
 // it cannot help is TERM between the begin of the next program's Go runtime, which always catches it, and its Boot.
-func (b *Booted) Hold() (pending []syscall.Signal) { return b.drain(signal.Ignore) }
+func (b *Booted) Hold() (pending []syscall.Signal) {
+	// Stop returns when all that the runtime has caught are in their channels.
+	last := make(chan os.Signal, cap(b.Signals))
+	signal.Notify(last, b.meant...)
+	signal.Stop(last)
+	pending = b.come()
+	signal.Ignore(b.meant...)
+	return pending
+}
+
+// come takes the signals that have come.
+func (b *Booted) come() (pending []syscall.Signal) {
+	for {
+		select {
+		case s := <-b.Signals:
+			pending = append(pending, s.(syscall.Signal))
+		default:
+			return pending
+		}
+	}
+}
 
 // Yield executes another program in this process, which was started a moment ago and has no children yet, and returns
-// only when that failed. The program gets the descriptors that this one was started with, and fds. entry makes an entry of its
-// environment of the signals that are meant for it and of those that have come. One that comes from then on, until the
-// program listens, has its usual effect: before anybody was started, that is right.
+// only when that failed. The program gets the descriptors that this one was started with, and fds. entry makes an entry
+// of its environment of the signals that are meant for it and of those that have come. One that comes from then on,
+// until the program listens, has its usual effect: before anybody was started, that is right.
 func (b *Booted) Yield(path string, fds []int, entry func(meant, pending []syscall.Signal) string) error {
-	pending := b.drain(signal.Reset)
+	signal.Stop(b.Signals) // from now on they have that effect, and what came before is in the channel
+	pending := b.come()
 	meant := make([]syscall.Signal, len(b.meant))
 	for i, s := range b.meant {
 		meant[i] = s.(syscall.Signal)
@@ -97,23 +118,6 @@ func (b *Booted) Yield(path string, fds []int, entry func(meant, pending []sysca
 	err := Succeed(path, os.Args, append(os.Environ(), entry(meant, pending)), append(fds, b.inherited...))
 	b.Release(pending)
 	return err
-}
-
-// drain returns the signals that have come and were not taken, and has no more of them come.
-func (b *Booted) drain(end func(...os.Signal)) (pending []syscall.Signal) {
-	// Stop returns when all that the runtime has caught are in their channels.
-	last := make(chan os.Signal, cap(b.Signals))
-	signal.Notify(last, b.meant...)
-	signal.Stop(last)
-	for {
-		select {
-		case s := <-b.Signals:
-			pending = append(pending, s.(syscall.Signal))
-		default:
-			end(b.meant...)
-			return pending
-		}
-	}
 }
 
 // Release ends a Hold.
