@@ -47,8 +47,8 @@
 //
 // A supervisor that is killed leaves its tree behind. Adopt, in the place of Begin, tells a new machine which runs there
 // are: they enter ready and the others stay off, and the shutdown begins in the same step, with its normal order, hooks and
-// bounds. Nothing is started. How a run ended that was nobody's child to wait for is not known (Exit.Unknown): that is
-// neither well nor a failure.
+// bounds. Nothing is started, and the exit code tells of the supervisor's end. How a run ended that was nobody's child to
+// wait for is not known (Exit.Unknown): that is neither well nor a failure.
 //
 // # The drain
 //
@@ -70,8 +70,9 @@
 //	watch       BecameDrained               drain.timeout
 //	settle      Settled                     drain.settle
 //
-// A Watch or Settle ends with its answer or with StopWatch, and so does a drain whose time is over before its watch. Where Exited ends the drain, or impatience does, nothing else
-// is taken back: what was quiesced stays so until the run is gone. Answers that come late are ignored.
+// A Watch or Settle ends with its answer or with StopWatch, and so does a drain whose time is over before its watch.
+// Where Exited ends the drain, or impatience does, nothing else is taken back: what was quiesced stays so until the run
+// is gone. Answers that come late are ignored.
 //
 // # Who listens
 //

@@ -16,6 +16,7 @@ type (
 	Adopt struct {
 		Runs  []Adopted
 		Cause string // for people: "lastout (pid 4711) was killed by SIGKILL"
+		Code  int    // with which it all ends, whatever comes of it; 0: as usual
 	}
 
 	// Stop asks for an ordered shutdown. It is idempotent.

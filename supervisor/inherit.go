@@ -7,7 +7,7 @@ func (m *Machine) inherit(ev Adopt) {
 	if m.begun || m.phase != Up {
 		return
 	}
-	m.begun = true
+	m.begun, m.legacy = true, ev.Code
 	m.say(Report{Kind: KindNote, Cause: ev.Cause + ": its tree is taken down in order"})
 	for _, a := range ev.Runs {
 		i := m.known(a.Inst)

@@ -37,6 +37,7 @@ type Machine struct {
 	wait     waiting
 	press    press
 	outcome  Outcome
+	legacy   int // the exit code of a supervisor that has died and left its tree; 0: it does not count
 
 	ops  []*operation      // under way, by the time they were accepted
 	ripe queue[*operation] // those to look at

@@ -33,6 +33,10 @@ func (m *Machine) judge() Outcome {
 	}
 	o.Class = m.class(o)
 	o.Code = o.Class
+	if m.legacy != 0 {
+		o.Code = m.legacy
+		return o
+	}
 	t := m.shutdown.trigger
 	if t == nil {
 		return o

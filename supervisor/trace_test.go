@@ -26,7 +26,7 @@ var update = flag.Bool("update", false, "write the golden traces anew")
 //	@2s hook api ok           the hook or command of api ended; "hook tree" is one of the whole tree
 //	@2s drained edge quiet    a watch was answered, and why
 //	@2s gone api#3            a run that is not the present one
-//	@0s adopt api=7 edge=4    in the place of begin: these runs live
+//	@0s adopt api=7 code=137  in the place of begin: these runs live
 //	@3s reload 1 restart=api  section "later" is the tree; restart and register name who changed
 //	@3s op 1 stop api web     an operation; behind the names may stand no-deps, timeout=1s, count=3, signal=1
 func TestTrace(t *testing.T) {
@@ -253,6 +253,10 @@ func (tr *tracer) adopt(words []string) Event {
 	ev := Adopt{Cause: "lastout died"}
 	for _, w := range words {
 		name, run, _ := strings.Cut(w, "=")
+		if name == "code" {
+			ev.Code = int(number(tr.t, run))
+			continue
+		}
 		inst, _ := tr.inst(name)
 		tr.runs[name] = Run(number(tr.t, run))
 		tr.pid++

@@ -14,6 +14,9 @@ func eventText(m *Machine, name string, ev Event) string {
 		for _, a := range ev.Runs {
 			text += fmt.Sprintf(" %s#%d pid=%d", m.InstanceName(a.Inst), a.Run, a.PID)
 		}
+		if ev.Code != 0 {
+			text += fmt.Sprintf(" code=%d", ev.Code)
+		}
 		return text
 	case Stop:
 		return name + " " + ev.Cause

@@ -59,11 +59,8 @@ func (p *program) rescue(text string) error {
 		r.log.flush(lastWait)
 		return err
 	}
-	adopt.Cause = who
-	r.serve(func() int {
-		engine.TakeDown(r.machine, r.host, r.began(), adopt)
-		return code
-	})
+	adopt.Cause, adopt.Code = who, code
+	r.serve(func() int { return engine.TakeDown(r.machine, r.host, r.began(), adopt).Code })
 	return nil
 }
 
