@@ -48,6 +48,9 @@ func TestGuardianRescue(t *testing.T) {
 				if code := x.wait(); code != c.code {
 					t.Errorf("exit %d, want %d", code, c.code)
 				}
+				if told := fmt.Sprintf("exit %d\n", c.code); !strings.Contains(x.stderr.String(), told) {
+					t.Errorf("the report does not end with %q", told)
+				}
 				first := int64(0)
 				for _, l := range x.judgeOrder(nodes, leavesBefore(nodes)) {
 					if l.term != 0 && (first == 0 || l.term < first) {
