@@ -24,7 +24,13 @@ func TestMain(m *testing.M) {
 	if name := os.Getenv(helperVar); name != "" {
 		os.Exit(helpers[name](os.Args[1:]))
 	}
-	// As process.Boot does: what we inherited is nobody else's.
+	// As process.Boot does: what we inherited is nobody else's. Of what is ignored, as nohup leaves SIGHUP, a shell makes
+	// no trap.
+	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT} {
+		if signal.Ignored(s) {
+			signal.Notify(make(chan os.Signal, 1), s)
+		}
+	}
 	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		panic(err)
 	}
