@@ -85,7 +85,7 @@ func TestShimKeeps(t *testing.T) {
 	plain := func(r *rig, s Spec) string {
 		from, say := r.pipe()
 		s.Argv = []string{"/bin/sh", "-c", `{ cat /proc/$$/limits; grep -E '^(Sig[BPIC]|NSpgid|NSsid|Threads|CapEff|NoNewPrivs|Umask)' \
-			/proc/$$/status | sed "s/$$/PID/"; pwd; cat /proc/$$/cgroup /proc/$$/oom_score_adj; echo end; } >&3`}
+			/proc/$$/status | sed "/^NSpgid/s/$$/PID/"; pwd; cat /proc/$$/cgroup /proc/$$/oom_score_adj; echo end; } >&3`}
 		s.Dir, s.Files = dir, toFiles(nil, nil, os.Stderr, say)
 		s.Env = []string{"PATH=/bin:/usr/bin", "PWD=" + dir}
 		run := r.start(s)
