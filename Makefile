@@ -27,8 +27,9 @@ OUTSIDE = ./cmd/acceptance
 SERVERS = ^Test(Nginx|Held|Router|Whole|HAProxy|GatewayCrashes|WorkerHangs|Unprivileged|Rehearsal|Rolling|UpgradeTraffic|Container)
 INSIDE  = $(filter-out %/cmd/acceptance $(PURE),$(shell $(GO) list $(PKGS)))
 
-# Where there is no goroutine, which TestHouse holds, there is nothing to race, and the simulation is four times as fast.
-PURE = lastout/ordering lastout/supervisor
+# Where there is no goroutine there is nothing to race: in the pure core, which TestHouse holds, and whose simulation is
+# four times as fast so; and in init, whose tests start it thousands of times.
+PURE = lastout/ordering lastout/supervisor lastout/cmd/lastout/onecmd
 
 test: ## everything: all five levels, shuffled, with the race detector where there is a C compiler
 	CGO_ENABLED=$(if $(RACE),1,0) $(GO) test $(RACE) -shuffle=on -count=1 -timeout 15m $(INSIDE)
