@@ -171,7 +171,8 @@ func TestContainerEndsByItself(t *testing.T) {
 		b.args, b.files = lastoutRun, map[string]string{"lastout.toml": `
 [process.store]
 role = "service"
-command = ["child", "-record", "/out/store"]
+command = ["child", "-record", "/out/store", "-ready", "3"]
+ready = { fd = 3 }
 [process.job]
 command = ["child", "-record", "/out/job", "-life", "20ms", "-code", "42"]
 depends_on = ["store"]
