@@ -42,20 +42,32 @@ func run(m *testing.M) int {
 	}
 	childBin, webBin = filepath.Join(dir, "child"), filepath.Join(dir, "web")
 	lastoutBin = os.Getenv("LASTOUT_BIN")
-	builds := map[string]string{childBin: "./child", webBin: "./web"}
 	if lastoutBin == "" {
 		lastoutBin = filepath.Join(dir, "lastout")
-		builds[lastoutBin] = "../lastout"
+		err = build("BIN=" + lastoutBin)
 	}
-	for out, pkg := range builds {
-		build := exec.Command("go", "build", "-o", out, pkg)
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if text, err := build.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "cannot build %s: %v\n%s", pkg, err, text)
-			return 1
-		}
+	for out, pkg := range map[string]string{childBin: "./child", webBin: "./web"} {
+		err = errors.Join(err, printed(exec.Command("go", "build", "-o", out, pkg)))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
 	return m.Run()
+}
+
+// build makes lastout as users do.
+func build(variables ...string) error {
+	return printed(exec.Command("make", append([]string{"--silent", "-C", "../..", "build"}, variables...)...))
+}
+
+// printed runs what builds something, and returns what it printed with its error.
+func printed(cmd *exec.Cmd) error {
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%v: %w\n%s", cmd.Args, err, out)
+	}
+	return nil
 }
 
 // entry is what the tests read of a journal line.

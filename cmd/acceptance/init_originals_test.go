@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -119,6 +121,22 @@ func TestInitAsTheOriginals(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestInitInheritsAsTini has the command begin with what lastout was given, like tini's: ignored signals, which Go's
+// runtime takes away, and the soft limit of open files, which Go raises.
+func TestInitInheritsAsTini(t *testing.T) {
+	needs(t, "tini")
+	const given = `trap '' 1 2 3 8 10 12 13 14 15 29 31; ulimit -S -n 77; exec "$@"`
+	look := []string{"cat", "/proc/self/status", "/proc/self/limits"}
+	of := func(program ...string) []string {
+		args := append([]string{"-c", given, "sh"}, program...)
+		return regexp.MustCompile(`(?m)^(SigBlk|SigIgn|Max open files).*`).FindAllString(becomes(t, "sh", append(args, look...)), -1)
+	}
+	want, got := of("tini", "-s", "--"), of(lastoutBin, "init", "--")
+	if len(want) != 3 || !slices.Equal(want, got) {
+		t.Errorf("%q, and tini's command has %q", got, want)
 	}
 }
 

@@ -41,14 +41,12 @@ var builds = sync.OnceValues(func() (paths [3]string, err error) {
 	}
 	for i, name := range []string{"one", "two", "other"} {
 		paths[i] = filepath.Join(dir, "lastout-"+name)
-		args := []string{"build", "-ldflags", "-X main.version=" + name, "-o", paths[i]}
+		variables := []string{"VERSION=" + name, "BIN=" + paths[i]}
 		if name == "other" {
-			args = append(args, "-overlay", filepath.Join(dir, "overlay.json"))
+			variables = append(variables, "GOFLAGS="+os.Getenv("GOFLAGS")+" -overlay="+filepath.Join(dir, "overlay.json"))
 		}
-		build := exec.Command("go", append(args, "../lastout")...)
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			return paths, fmt.Errorf("cannot build %s: %w\n%s", name, err, out)
+		if err := build(variables...); err != nil {
+			return paths, err
 		}
 	}
 	return paths, nil

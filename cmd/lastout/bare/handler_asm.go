@@ -40,10 +40,11 @@ type action struct {
 }
 
 const (
-	ignore  = 1 // SIG_IGN
-	flags   = 0x4 | 0x08000000 | 0x10000000 | 0x04000000
-	allMask = ^uint64(0)
-	//        SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_RESTORER
+	ignore   = 1 // SIG_IGN
+	flags    = 0x4 | 0x08000000 | 0x10000000 | 0x04000000
+	allMask  = ^uint64(0)
+	maskSize = 8
+	//         SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_RESTORER
 )
 
 // install has a signal written to the pipe, and says whether it was ignored so far.
@@ -85,7 +86,6 @@ func leave(s syscall.Signal) { swapAction(s, &action{handler: ignore}, nil) }
 
 // swapAction is the system call itself, because C libraries and the runtime keep signals for themselves.
 func swapAction(s syscall.Signal, now, old *action) {
-	const maskSize = 8
 	_, _, _ = syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(s), uintptr(unsafe.Pointer(now)),
 		uintptr(unsafe.Pointer(old)), maskSize, 0, 0)
 }

@@ -28,9 +28,11 @@
 // from 3 on are closed on our side, and our working directory is the root, so that we hold nothing that the command let
 // go.
 //
-// The signal mask and the ignored signals that we were started with, but for what Go's runtime changed before any line
-// of ours ran. It has unblocked HUP, INT, QUIT, TERM, CHLD, URG, PROF, 32 to 34, and those of faults; and has given
-// their default action to all that were ignored but HUP, INT, TSTP, TTIN, TTOU, CONT, 32 and 34.
+// The signal mask and the ignored signals that we were started with, and the limit of open files. Go's runtime changes
+// them before any line of Go runs, so the program has an entry before that (package bare), which reads them. A program
+// that was not linked to begin there (the Makefile does) knows only what the runtime leaves: it has unblocked HUP, INT,
+// QUIT, TERM, CHLD, URG, PROF, 32 to 34, and those of faults; and has given their default action to all that were
+// ignored but HUP, INT, TSTP, TTIN, TTOU, CONT, 32 and 34.
 //
 // # The terminal
 //

@@ -36,12 +36,16 @@ func run(o *options) int {
 		return o.dialect.execCode(err)
 	}
 	in.CatchIgnored()
+	bare.Unblock(^uint64(0)) // what we were started with is the command's; we hear everything
 	blockTerminal()
 	if k.home == ownGroup {
 		k.tty.give(k.pid)
 	}
 	k.letGo()
 	k.note(1, "runs "+o.argv[0]+" with pid "+strconv.Itoa(k.pid))
+	if !bare.Entered() {
+		k.note(1, "was built without its entry point (see make build): not all ignored and blocked signals were inherited")
+	}
 	if k.bereft {
 		k.forward(k.parentDeath)
 	}

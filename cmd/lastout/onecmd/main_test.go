@@ -56,6 +56,7 @@ func helpPrint() int {
 		return 98
 	}
 	in.CatchIgnored()
+	bare.Unblock(^uint64(0))
 	fmt.Printf("ready %d\n", os.Getpid())
 	for {
 		for _, r := range in.Wait(-1) {
@@ -83,22 +84,43 @@ func helpPolite() int {
 	}
 }
 
-// The signals that helpTwist ignores and blocks: of those that Go's runtime leaves as they are.
-var (
-	twistIgnored = []syscall.Signal{
-		syscall.SIGHUP, syscall.SIGINT, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU, syscall.SIGCONT, 32, 34,
-	}
-	twistBlocked = []syscall.Signal{syscall.SIGTTIN, syscall.SIGTSTP, syscall.SIGUSR1, syscall.SIGPIPE, syscall.SIGWINCH, 35, 64}
-)
+// twist is what a program is started with.
+type twist struct{ ignored, blocked []syscall.Signal }
+
+// twists are what helpTwist knows.
+var twists = map[string]twist{
+	"nothing":    {},
+	"everything": {bare.Catchable(), bare.Catchable()},
+	"what stays": { // Go's runtime leaves these as they are
+		ignored: []syscall.Signal{
+			syscall.SIGHUP, syscall.SIGINT, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU, syscall.SIGCONT, 32, 34,
+		},
+		blocked: []syscall.Signal{syscall.SIGTTIN, syscall.SIGTSTP, syscall.SIGUSR1, syscall.SIGPIPE, syscall.SIGWINCH, 35, 64},
+	},
+	"what others ignore": {ignored: []syscall.Signal{syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGPIPE, syscall.SIGCHLD}},
+	"what others block":  {blocked: []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGCHLD, syscall.SIGPROF, 33}},
+}
+
+// twistFiles is the soft limit of open files in each.
+const twistFiles = 77
 
 // helpTwist executes a program with signals ignored and blocked.
 func helpTwist(args []string) int {
 	runtime.LockOSThread()
-	for _, s := range twistIgnored {
+	t := twists[args[0]]
+	for _, s := range t.ignored {
 		leave(s)
 	}
-	bare.Block(maskOf(twistBlocked))
-	err := syscall.Exec(args[0], args[1:], os.Environ())
+	bare.Block(maskOf(t.blocked))
+	var files syscall.Rlimit
+	err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files)
+	if err == nil {
+		files.Cur = twistFiles
+		err = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &files)
+	}
+	if err == nil {
+		err = syscall.Exec(args[1], args[2:], os.Environ())
+	}
 	fmt.Fprintln(os.Stderr, err)
 	return 97
 }

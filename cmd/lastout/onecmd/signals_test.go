@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"lastout/process/signame"
+
+	"lastout/cmd/lastout/bare"
 )
 
 // all lists the signals that can be caught.
@@ -128,39 +130,59 @@ func TestGroup(t *testing.T) {
 	}
 }
 
-// TestInherits starts the command with the signal mask and the ignored signals that lastout was started with, as far as
-// Go's runtime leaves them alone.
+// TestInherits starts the command with the signal mask, the ignored signals and the limit of open files that lastout was
+// started with; without its entry as far as Go's runtime leaves them alone.
 func TestInherits(t *testing.T) {
 	for _, args := range [][]string{{"lastout", "init"}, {"lastout", "init", "--single-child"}, {"tini", "-s"}, {"dumb-init"}} {
-		t.Run(strings.Join(args, " "), func(t *testing.T) {
-			cmd := (world{}).command(append(append([]string{"helper", "-helper", "twist", self()}, args...), "cat", "/proc/self/status")...)
-			text, err := cmd.Output()
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := map[string]string{}
-			for line := range strings.Lines(string(text)) {
-				name, value, _ := strings.Cut(line, ":")
-				got[name] = strings.TrimSpace(value)
-			}
-			if want := fmt.Sprintf("%016x", maskOf(twistBlocked)); got["SigBlk"] != want {
-				t.Errorf("blocked: %s, want %s", got["SigBlk"], want)
-			}
-			if want := fmt.Sprintf("%016x", maskOf(twistIgnored)); got["SigIgn"] != want {
-				t.Errorf("ignored: %s, want %s", got["SigIgn"], want)
-			}
-		})
+		for name := range twists {
+			t.Run(strings.Join(args, " ")+" "+name, func(t *testing.T) {
+				if !bare.Entered() && name != "nothing" && name != "what stays" {
+					skip(t, "this test binary was linked without -ldflags '-E lastout_entry'")
+				}
+				inherits(t, name, args)
+			})
+		}
 	}
 }
 
-// TestPassesOnWhatWasIgnored passes a signal on to a command that was started with it ignored, and listens to it now.
+func inherits(t *testing.T, name string, lastout []string) {
+	args := append([]string{"helper", "-helper", "twist", name, self()}, lastout...)
+	text, err := (world{}).command(append(args, "cat", "/proc/self/status", "/proc/self/limits")...).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		name, value, _ := strings.Cut(line, ":")
+		got[name] = strings.TrimSpace(value)
+		if rest, ok := strings.CutPrefix(line, "Max open files"); ok {
+			got["files"] = strings.Fields(rest)[0]
+		}
+	}
+	want := twists[name]
+	for key, value := range map[string]string{
+		"SigBlk": fmt.Sprintf("%016x", maskOf(want.blocked)),
+		"SigIgn": fmt.Sprintf("%016x", maskOf(want.ignored)),
+		"files":  fmt.Sprint(twistFiles),
+	} {
+		if got[key] != value {
+			t.Errorf("%s: %s, want %s", key, got[key], value)
+		}
+	}
+}
+
+// TestPassesOnWhatWasIgnored passes a signal on to a command that was started with it ignored or blocked, and listens to
+// it now.
 func TestPassesOnWhatWasIgnored(t *testing.T) {
-	args := append([]string{"helper", "-helper", "twist", self(), "lastout", "init"}, printer()...)
-	l := (world{}).start(t, args...)
-	l.number()
-	for _, s := range []syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGUSR2} {
-		l.send(s)
-		l.says(fmt.Sprint(int(s)))
+	for name := range twists {
+		t.Run(name, func(t *testing.T) {
+			l := (world{}).start(t, append([]string{"helper", "-helper", "twist", name, self(), "lastout", "init"}, printer()...)...)
+			l.number()
+			for _, s := range []syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2, 34} {
+				l.send(s)
+				l.says(fmt.Sprint(int(s)))
+			}
+		})
 	}
 }
 

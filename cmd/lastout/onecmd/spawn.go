@@ -2,6 +2,8 @@ package onecmd
 
 import (
 	"syscall"
+
+	"lastout/cmd/lastout/bare"
 )
 
 // spawn starts the command and returns when its program runs, or why it does not.
@@ -20,10 +22,10 @@ func (k *keeper) spawn() syscall.Errno {
 	}
 	attr := &syscall.ProcAttr{Env: k.env, Files: []uintptr{0, 1, 2}, Sys: sys}
 	return k.search(func(file string) syscall.Errno {
-		pid, err := syscall.ForkExec(file, k.argv, attr)
+		pid, err := bare.Start(file, k.argv, attr)
 		if err == syscall.ENOEXEC { // no "#!" line: a shell's script
 			script := append([]string{"sh", file}, k.argv[1:]...)
-			pid, err = syscall.ForkExec("/bin/sh", script, attr)
+			pid, err = bare.Start("/bin/sh", script, attr)
 		}
 		if err != nil {
 			return errnoOf(err)
