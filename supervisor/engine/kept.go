@@ -160,6 +160,7 @@ func Restore(o HostOptions, k *Kept) (*Host, error) {
 	for i := range k.live {
 		h.restoreChild(&k.live[i])
 	}
+	outputs.heed(k.Config)
 	outputs.onError(func(err error) { h.onLoop(func() { h.note(err.Error()) }) })
 	for i := range k.queued {
 		h.Do(k.queued[i].action())
@@ -196,11 +197,13 @@ func restoreHolding(k *keptHolding) (*holding, error) {
 // restorePipe goes on with a pipe. Where it was a match that readiness is known by, it is looked for still.
 func (h *Host) restorePipe(c *child, k *keptPipe, m *match) {
 	o := output.PipeOptions{Recent: h.outputs.shelf.Of(k.recent)}
+	var f *logFile
 	switch {
 	case k.sink == toStdout:
 		o.To = h.outputs.stdout
 	case k.sink >= 0 && k.sink < len(h.outputs.files):
-		o.To = h.outputs.files[k.sink].Sink
+		f = h.outputs.files[k.sink]
+		o.To = f.Sink
 	}
 	if k.recent == "" {
 		o.Recent = nil
@@ -214,6 +217,9 @@ func (h *Host) restorePipe(c *child, k *keptPipe, m *match) {
 		return
 	}
 	c.pipes = append(c.pipes, pipe)
+	if f != nil {
+		h.outputs.feeds(pipe, f)
+	}
 }
 
 // file makes a file of a kept descriptor.

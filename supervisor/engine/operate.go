@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"sync"
 	"syscall"
 
@@ -104,8 +105,8 @@ func (h *Host) grow(o supervisor.Operation) string {
 	}
 	h.changed(h.config)
 	for i := range proc.Instances[have:] {
-		if err := h.outputs.add(proc, &proc.Instances[have+i]); err != nil {
-			return err.Error()
+		if _, err := h.outputs.add(proc.Log, &proc.Instances[have+i]); err != nil {
+			return fmt.Sprintf("process %q: %v", proc.Name, err)
 		}
 	}
 	return ""

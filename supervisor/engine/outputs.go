@@ -54,14 +54,6 @@ type outputs struct {
 	tails workers // pipes being finished
 }
 
-// logFile is a file that one or several instances write to.
-type logFile struct {
-	*output.Sink
-	options output.FileOptions
-	first   string // the instance for which it was opened
-	shared  bool
-}
-
 // nobody is the process of a hook that belongs to the whole tree.
 const nobody ordering.ID = -1
 
@@ -87,92 +79,6 @@ func newOutputs(o HostOptions) (*outputs, error) {
 		return nil, err
 	}
 	return all, nil
-}
-
-// addAll opens the log files of a configuration. Where one cannot be, all are closed.
-func (o *outputs) addAll(c *config.Config) error {
-	err := o.addOf(c)
-	if err != nil {
-		o.close()
-	}
-	return err
-}
-
-// addOf opens the log files of a configuration, beside those that are open.
-func (o *outputs) addOf(c *config.Config) error {
-	for id := range c.Processes {
-		p := &c.Processes[id]
-		for n := range p.Instances {
-			if err := o.add(p, &p.Instances[n]); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// add opens the log file of an instance, where it has one and nobody has it open.
-func (o *outputs) add(p *config.Process, inst *config.Instance) error {
-	if p.Log.Stdout != config.LogFile && p.Log.Stderr != config.LogFile {
-		return nil
-	}
-	if o.use(inst, nil) != nil {
-		return nil
-	}
-	options := output.FileOptions{Path: inst.LogFile, MaxSize: p.Log.MaxSize, MaxFiles: p.Log.MaxFiles}
-	sink, err := output.OpenFile(options) // without the lock: a file system that hangs must not hold everybody up
-	if err != nil {
-		return fmt.Errorf("process %q: %w", p.Name, err)
-	}
-	f := &logFile{Sink: sink, options: options, first: inst.Name}
-	if o.use(inst, f) != f {
-		sink.Close(0) // somebody else was faster
-	}
-	return nil
-}
-
-// use gives an instance the file that is open at its path; where none is, it is the fresh one from here on.
-func (o *outputs) use(inst *config.Instance, fresh *logFile) *logFile {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	f := o.byPath[inst.LogFile]
-	switch {
-	case f != nil:
-		f.shared = f.shared || f.first != inst.Name
-	case fresh != nil:
-		if o.failed != nil {
-			fresh.OnError(o.failed)
-		}
-		o.files = append(o.files, fresh)
-		o.byPath[inst.LogFile] = fresh
-		return fresh
-	}
-	return f
-}
-
-// limit gives the log files the bounds of a configuration that has come in force.
-func (o *outputs) limit(c *config.Config) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for id := range c.Processes {
-		p := &c.Processes[id]
-		for n := range p.Instances {
-			f := o.byPath[p.Instances[n].LogFile]
-			if f == nil || f.options.MaxSize == p.Log.MaxSize && f.options.MaxFiles == p.Log.MaxFiles {
-				continue
-			}
-			f.options.MaxSize, f.options.MaxFiles = p.Log.MaxSize, p.Log.MaxFiles
-			f.Limit(p.Log.MaxSize, p.Log.MaxFiles)
-		}
-	}
-}
-
-// file is the sink of a log file, and whether the lines of several instances go there.
-func (o *outputs) file(path string) (sink *output.Sink, shared bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	f := o.byPath[path]
-	return f.Sink, f.shared
 }
 
 // match is a pattern to look for in what a child writes.
@@ -225,8 +131,28 @@ func (w *wiring) stream(mode config.LogMode, which int) (*os.File, error) {
 	case config.LogNull:
 		return nil, nil
 	default:
-		return w.pipe(w.child, w.options(mode))
+		return w.piped(mode)
 	}
+}
+
+func (w *wiring) piped(mode config.LogMode) (*os.File, error) {
+	o := w.options(mode)
+	if mode != config.LogFile {
+		return w.pipe(w.child, o)
+	}
+	f, err := w.add(w.log, w.inst)
+	if err != nil {
+		return nil, err
+	}
+	o.To = f.Sink
+	if w.sharing(f) {
+		o.Prefix = []byte(w.inst.Name + " | ")
+	}
+	end, err := w.pipe(w.child, o)
+	if err == nil {
+		w.feeds(w.child.pipes[len(w.child.pipes)-1], f)
+	}
+	return end, err
 }
 
 // options are those of a pipe for a stream.
@@ -238,15 +164,8 @@ func (w *wiring) options(mode config.LogMode) output.PipeOptions {
 	if w.match != nil {
 		p.Match, p.OnMatch = w.match.pattern, w.match.found
 	}
-	switch mode {
-	case config.LogPrefix:
+	if mode == config.LogPrefix {
 		p.To, p.Prefix = w.stdout, w.prefix(w.inst.Name, w.id)
-	case config.LogFile:
-		var shared bool
-		if p.To, shared = w.file(w.inst.LogFile); shared {
-			p.Prefix = []byte(w.inst.Name + " | ")
-		}
-	case config.LogInherit, config.LogNull:
 	}
 	return p
 }
@@ -265,7 +184,10 @@ func (o *outputs) pipe(c *child, p output.PipeOptions) (*os.File, error) {
 // finish hands on what a run left in its pipes, and closes them. It does not wait.
 func (o *outputs) finish(pipes []*output.Pipe) {
 	for _, p := range pipes {
-		o.tails.Go(func() { p.Finish(tailBound) })
+		o.tails.Go(func() {
+			p.Finish(tailBound)
+			o.closeUnused()
+		})
 	}
 }
 
@@ -350,8 +272,8 @@ func (o *outputs) settle(bound time.Duration) []string {
 		} else {
 			s.Close(time.Until(end))
 		}
-		if lines, bytes := s.Dropped(); bytes > 0 {
-			said = append(said, fmt.Sprintf("%s did not take all output: %d lines (%d bytes) were dropped", name, lines, bytes))
+		if text := lostIn(s, name); text != "" {
+			said = append(said, text)
 		}
 	}
 	return said

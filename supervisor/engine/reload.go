@@ -108,7 +108,7 @@ func (h *Host) reloaded(a supervisor.Reloaded) {
 	c := h.coming[a.Op]
 	h.config = c
 	h.changed(c)
-	h.outputs.limit(c)
+	h.outputs.heed(c)
 	for _, child := range h.runs {
 		l, ok := child.part.(*life)
 		if !ok {

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -211,4 +212,53 @@ log = { stdout = "file", file = "api.log", max_size = "` + size + `", max_files 
 			t.Error(err)
 		}
 	}
+}
+
+// TestReloadClosesLogFiles closes the log file of a process that is gone from the file once all that it wrote is written,
+// and opens it anew when the process comes back.
+func TestReloadClosesLogFiles(t *testing.T) {
+	tree := func(names ...string) string {
+		text := "name = \"engine-test\"\n"
+		for _, name := range names {
+			text += `
+[process.` + name + `]
+shell = "trap 'echo bye; exit 0' TERM; echo up; while :; do read x < $DIR/never; done"
+ready = { log = "^up" }
+log = { stdout = "file", file = "` + name + `.log" }
+`
+		}
+		return text
+	}
+	r := newRig(t)
+	r.fifo("never")
+	r.config = *r.load(tree("api", "web"))
+	r.nodes = r.config.Nodes
+	r.start()
+	reload := func(names ...string) {
+		t.Helper()
+		if a := r.answer(r.host.Reload(r.load(tree(names...)), "test")); a.Result != supervisor.Completed {
+			t.Fatalf("%s: %s", a.Result, a.Cause)
+		}
+	}
+	open := func() (names []string) {
+		r.host.outputs.tails.Wait()
+		for _, s := range r.host.Sinks() {
+			names = append(names, filepath.Base(s.Name))
+		}
+		return names
+	}
+	r.state("web", supervisor.Ready)
+	for range 3 {
+		reload("api")
+		if got := open(); !slices.Equal(got, []string{"stdout", "api.log"}) {
+			t.Fatalf("open: %q", got)
+		}
+		reload("api", "web")
+		if got := open(); !slices.Equal(got, []string{"stdout", "api.log", "web.log"}) {
+			t.Fatalf("open: %q", got)
+		}
+	}
+	r.stop()
+	r.expectFile("web.log", strings.Repeat("up\nbye\n", 4))
+	r.expectFile("api.log", "up\nbye\n")
 }
