@@ -251,22 +251,34 @@ func knows(commands []*cli.Command, args []string) error {
 // foreign are the options of others that have a line in coming-from.
 var foreign = map[string]string{
 	"tini":      "-g -s -e -p -w -v -h -l --version TINI_SUBREAPER TINI_KILL_PROCESS_GROUP TINI_VERBOSITY",
-	"dumb-init": "-c --single-child -r --rewrite -v -h -V DUMB_INIT_DEBUG DUMB_INIT_SETSID",
+	"dumb-init": "-c --single-child -r --rewrite -v --verbose -h --help -V --version DUMB_INIT_DEBUG DUMB_INIT_SETSID",
+	"catatonit": "-g -h -L -P -V",
 	"s6-overlay": "S6_KEEP_ENV S6_LOGGING S6_BEHAVIOUR_IF_STAGE2_FAILS S6_KILL_FINISH_MAXTIME S6_KILL_GRACETIME " +
 		"S6_SERVICES_GRACETIME S6_CMD_WAIT_FOR_SERVICES S6_CMD_WAIT_FOR_SERVICES_MAXTIME S6_READ_ONLY_ROOT S6_SYNC_DISKS " +
 		"S6_STAGE2_HOOK S6_VERBOSITY S6_CMD_RECEIVE_SIGNALS cont-init.d cont-finish.d fix-attrs.d with-contenv type run up finish " +
 		"dependencies.d contents.d notification-fd timeout-up timeout-down timeout-kill timeout-finish down-signal " +
-		"max-death-tally flag-essential producer-for consumer-for",
+		"max-death-tally flag-essential producer-for consumer-for S6_LOGGING_SCRIPT S6_CATCHALL_USER S6_CMD_ARG0 " +
+		"S6_CMD_USE_TERMINAL S6_FIX_ATTRS_HIDDEN S6_SERVICES_READYTIME S6_RUNTIME_PROFILE S6_RUNTIME_BUNDLEDIR " +
+		"S6_WAIT_FOR_CLOSING_FD S6_YES_I_WANT_A_WORLD_WRITABLE_RUN_ services.d s6-permafailon",
 	"supervisord": "command process_name numprocs numprocs_start priority autostart startsecs startretries autorestart " +
 		"exitcodes stopsignal stopwaitsecs stopasgroup killasgroup user redirect_stderr stdout_logfile stdout_logfile_maxbytes " +
 		"stdout_logfile_backups stdout_capture_maxbytes stdout_events_enabled stdout_syslog stderr_ environment directory umask " +
-		"serverurl",
+		"serverurl nodaemon loglevel minfds minprocs logfile silent childlogdir nocleanup pidfile identifier strip_ansi chmod " +
+		"chown username password socket_owner socket_mode socket_backlog [include] [group:x] [fcgi-program:x] " +
+		"[eventlistener:x] [rpcinterface:x] [supervisorctl]",
 	"systemd": "ExecStart= ExecStartPre= ExecStartPost= ExecCondition= ExecReload= ExecStop= ExecStopPost= KillMode= KillSignal= " +
 		"RestartKillSignal= SendSIGHUP= SendSIGKILL= FinalKillSignal= WatchdogSignal= Restart= RestartSec= RestartSteps= " +
 		"RestartMaxDelaySec= RestartMode= RestartPreventExitStatus= RestartForceExitStatus= SuccessExitStatus= TimeoutStartSec= " +
 		"TimeoutStopSec= TimeoutAbortSec= TimeoutSec= TimeoutStartFailureMode= TimeoutStopFailureMode= RuntimeMaxSec= WatchdogSec= " +
 		"StartLimitBurst= StartLimitIntervalSec= Type= PIDFile= RemainAfterExit= NotifyAccess= User= Group= UMask= Nice= " +
-		"Environment= EnvironmentFile= WorkingDirectory= MemoryMax= TasksMax=",
+		"Environment= EnvironmentFile= WorkingDirectory= MemoryMax= TasksMax= " +
+		"ExitType= GuessMainPID= BusName= OOMPolicy= ReloadSignal= Sockets= FileDescriptorStoreMax= SupplementaryGroups= " +
+		"LimitNOFILE= OOMScoreAdjust= AmbientCapabilities= CapabilityBoundingSet= NoNewPrivileges= PassEnvironment= " +
+		"UnsetEnvironment= StandardInput= StandardOutput= StandardError= SyslogIdentifier= CPUWeight= MemoryHigh= CPUQuota= " +
+		"IOWeight= CPUSchedulingPolicy= CPUAffinity= IOSchedulingClass= IgnoreSIGPIPE= RuntimeDirectory= StateDirectory= " +
+		"DynamicUser= LoadCredential= SystemCallFilter= Delegate= Slice= StartLimitAction= FailureAction= SuccessAction= " +
+		"After= Before= Requires= Wants= PartOf= BindsTo= Conflicts= Requisite= Upholds= WantedBy= ListenStream= Backlog= " +
+		"SocketMode= SocketUser= SocketGroup=",
 }
 
 // TestComingFrom holds that nobody looks for one of his options in vain.
