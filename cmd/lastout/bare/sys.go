@@ -36,12 +36,29 @@ func ClosedOnExec(fd int) bool {
 // Readable waits until one of a few descriptors can be read, or has come to its end, and says which: a bit for each. A
 // negative limit is none, and a negative descriptor is never ready. A signal ends the wait.
 func Readable(limit time.Duration, fds ...int) (ready uint) {
-	var polls [4]struct { // poll(2)
+	const in = 1 // POLLIN
+	return poll(limit, in, fds)
+}
+
+// Say writes a text of no more than a page, and does not wait: where there is no room for that, it is lost.
+func Say(fd int, text string) {
+	const (
+		out  = 4 // POLLOUT
+		page = 4096
+	)
+	if poll(0, out, []int{fd}) != 0 {
+		_, _ = syscall.Write(fd, []byte(text[:min(len(text), page)]))
+	}
+}
+
+// poll waits until one of up to four descriptors is ready, and says which (poll(2)).
+func poll(limit time.Duration, events int16, fds []int) (ready uint) {
+	var polls [4]struct {
 		fd              int32
 		events, revents int16
 	}
 	for i, fd := range fds {
-		polls[i].fd, polls[i].events = int32(fd), 1 // POLLIN
+		polls[i].fd, polls[i].events = int32(fd), events
 	}
 	var until *syscall.Timespec
 	if limit >= 0 {

@@ -36,7 +36,7 @@ func (g *stage) succeed() {
 		g.in.Ignore(s)
 	}
 	err := syscall.Exec(g.binary, os.Args, append(syscall.Environ(), text))
-	_, _ = syscall.Write(2, []byte("lastout: guardian: cannot execute "+g.binary+": "+err.Error()+"\n"))
+	bare.Say(2, "lastout: guardian: cannot execute "+g.binary+": "+err.Error()+"\n")
 	g.in.CatchIgnored()
 	bare.Unblock(mask(g.Take))
 }

@@ -187,6 +187,6 @@ func rename(name string) {
 
 // fail ends a guardian that cannot be one.
 func fail(text string) {
-	_, _ = syscall.Write(2, []byte("lastout: guardian: "+text+"\n"))
+	bare.Say(2, "lastout: guardian: "+text+"\n")
 	syscall.Exit(1)
 }

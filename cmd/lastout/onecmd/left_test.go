@@ -2,6 +2,7 @@ package onecmd
 
 import (
 	"fmt"
+	"os"
 	"regexp"
 	"strings"
 	"syscall"
@@ -43,6 +44,39 @@ func TestKillsTheDeaf(t *testing.T) {
 			t.Errorf("it says %q", l.said())
 		}
 	})
+}
+
+// TestKillsUnheard does so where nobody reads what it says, and there is no room for more.
+func TestKillsUnheard(t *testing.T) {
+	inBothWorlds(t, func(t *testing.T, w world) {
+		l, in := w.startSaying(t, fullPipe(t), "", "init", "--grace", "2200ms", "-v", "--", "sh", "-c", deaf)
+		l.says("there")
+		in.Close()
+		l.endsWith(4)
+		l.over()
+	})
+}
+
+// fullPipe is the end of a pipe that takes no more.
+func fullPipe(t *testing.T) *os.File {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close(); w.Close() })
+	fd := int(w.Fd())
+	err = syscall.SetNonblock(fd, true)
+	for err == nil {
+		_, err = syscall.Write(fd, make([]byte, 4096))
+	}
+	if err != syscall.EAGAIN {
+		t.Fatal(err)
+	}
+	if err := syscall.SetNonblock(fd, false); err != nil {
+		t.Fatal(err)
+	}
+	return w
 }
 
 // TestToldAgain shortens a wait that would be very long, when a second signal comes.

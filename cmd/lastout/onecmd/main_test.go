@@ -249,6 +249,19 @@ func (w world) startWithInput(t testing.TB, args ...string) (*life, io.Closer) {
 // startWithInputIn does so in a folder.
 func (w world) startWithInputIn(t testing.TB, dir string, args ...string) (*life, io.Closer) {
 	t.Helper()
+	errs, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer errs.Close()
+	l, in := w.startSaying(t, errs, dir, args...)
+	l.stderr = errs.Name()
+	return l, in
+}
+
+// startSaying does so with a stderr.
+func (w world) startSaying(t testing.TB, errs *os.File, dir string, args ...string) (*life, io.Closer) {
+	t.Helper()
 	l := &life{TB: t, Cmd: w.command(args...)}
 	l.Dir = dir
 	in, err := l.StdinPipe()
@@ -259,17 +272,11 @@ func (w world) startWithInputIn(t testing.TB, dir string, args ...string) (*life
 	if err != nil {
 		t.Fatal(err)
 	}
-	errs, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.stderr = errs.Name()
 	l.Stdout, l.Stderr = out, errs
 	if err := l.Start(); err != nil {
 		t.Fatal(err)
 	}
 	out.Close()
-	errs.Close()
 	l.out = bufio.NewReader(r)
 	if err := r.SetReadDeadline(time.Now().Add(bound)); err != nil {
 		t.Fatal(err)

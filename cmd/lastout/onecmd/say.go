@@ -1,19 +1,23 @@
 package onecmd
 
-import "syscall"
+import (
+	"syscall"
+
+	"lastout/cmd/lastout/bare"
+)
 
 const (
 	stdout = 1
 	stderr = 2
 )
 
-// write writes a text in one piece. Whoever does not read it misses it.
+// write writes an answer.
 func write(fd int, text string) { _, _ = syscall.Write(fd, []byte(text)) }
 
 func (o *options) prefix() string { return o.dialect.prefix(o) }
 
-// say writes a line to stderr.
-func (o *options) say(line string) { write(stderr, line+"\n") }
+// say writes a line to stderr. Whoever does not read misses it: a command is kept whatever becomes of its output.
+func (o *options) say(line string) { bare.Say(stderr, line+"\n") }
 
 // warn tells what is not as it should be.
 func (o *options) warn(text string) {
