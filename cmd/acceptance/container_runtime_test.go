@@ -40,7 +40,7 @@ func newOCIWith(t testing.TB, name string, unified bool) *oci {
 		unable(t, "only root can run containers")
 	}
 	r := &oci{name: name, state: t.TempDir()}
-	if unified {
+	if unified && !unifiedHere() {
 		r.space = newSpace(t, unix.CLONE_NEWNS, func() error {
 			return errors.Join(unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
 				unix.Mount("cgroup2", "/sys/fs/cgroup", "cgroup2", 0, ""))
@@ -51,6 +51,12 @@ func newOCIWith(t testing.TB, name string, unified bool) *oci {
 		unable(t, fmt.Sprintf("%s cannot run a container here: exit code %d\n%s", name, code, c.said()))
 	}
 	return r
+}
+
+// unifiedHere says that this machine has cgroup v2 alone already (cgroups(7)).
+func unifiedHere() bool {
+	var fs unix.Statfs_t
+	return unix.Statfs("/sys/fs/cgroup", &fs) == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC
 }
 
 // command is a call of the runtime.

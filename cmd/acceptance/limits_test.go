@@ -17,16 +17,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// memoryGroup is a control group with the memory controller that nobody is in, as a service manager delegates one. A
-// controller that the host has not got for cgroup v2 cannot be installed, so that CI is no exception.
-func memoryGroup(t *testing.T) (fd int) {
+// groupMount is where cgroup v2 is on a machine that has no other.
+const groupMount = "/sys/fs/cgroup"
+
+// needsMemory skips a test where memory cannot be limited. A controller that the host has not got for cgroup v2 cannot be
+// installed, so that CI is no exception.
+func needsMemory(t *testing.T) {
 	t.Helper()
-	mount := "/sys/fs/cgroup"
-	text, err := os.ReadFile(mount + "/cgroup.subtree_control")
+	text, err := os.ReadFile(groupMount + "/cgroup.subtree_control")
 	if err != nil || !slices.Contains(strings.Fields(string(text)), "memory") {
 		t.Skipf("the memory controller is not on cgroup v2 here: %q, %v", text, err)
 	}
-	dir := filepath.Join(mount, fmt.Sprintf("lastout-limits-%d", os.Getpid()))
+}
+
+// memoryGroup is a control group with the memory controller that nobody is in, as a service manager delegates one.
+func memoryGroup(t *testing.T) (fd int) {
+	t.Helper()
+	needsMemory(t)
+	dir := filepath.Join(groupMount, fmt.Sprintf("lastout-limits-%d", os.Getpid()))
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Skipf("no control group can be made here: %v", err)
 	}
@@ -35,7 +43,7 @@ func memoryGroup(t *testing.T) (fd int) {
 			t.Errorf("lastout left something in its control group: %v", err)
 		}
 	})
-	fd, err = unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,6 +96,44 @@ shell = "tail /dev/zero; echo lives on; exec sleep 1000"
 	}
 	if !strings.Contains(x.raw.String(), `"oom":"memory_max 48MiB"`) {
 		t.Error("the journal does not tell it")
+	}
+}
+
+// TestContainerMemoryMax has the same in containers that may write to their cgroup, where PID 1 is lastout or its guardian.
+func TestContainerMemoryMax(t *testing.T) {
+	t.Parallel()
+	needsMemory(t)
+	const hungry = `
+[defaults]
+cwd = "/"
+memory_max = "48M"
+on_exit = "ignore"
+[process.calm]
+command = ["child", "-ready", "3"]
+ready = { fd = 3 }
+[process.hog]
+command = ["tail", "/dev/zero"]
+restart = "never"
+[process.herd]
+shell = "tail /dev/zero; echo lives on; exec sleep 1000"
+`
+	const why = `out of memory \(memory_max 48MiB\)`
+	for _, name := range []string{"runc", "crun"} {
+		for pid1, table := range map[string]string{"alone": "", "guarded": "[guardian]\nenabled = true\n"} {
+			t.Run(name+"/"+pid1, func(t *testing.T) {
+				c := newOCIWith(t, name, true).run(t, bundle{
+					args: lastoutRun, host: true, cgroup: true, files: map[string]string{"lastout.toml": table + hungry},
+				})
+				hog, herd := "WRN hog ended: killed by the kernel: "+why, "WRN herd: "+why+": the kernel killed 1 descendant of its tree"
+				for _, line := range []string{hog, herd, "lives on", "calm is ready"} {
+					c.await(line)
+				}
+				if code, _ := c.stop(); code != 0 {
+					t.Errorf("exit code %d", code)
+				}
+				c.wantOnce(hog, herd)
+			})
+		}
 	}
 }
 
