@@ -59,8 +59,19 @@ func (h *Hold) Dropped() bool {
 	return !ok || ino != h.ino
 }
 
-// Release lets everything come in again. A connection that its program has closed meanwhile ends by that.
+// Release lets everything come in again. A connection that its program has closed meanwhile ends by that; where it is
+// certain that nobody else has it, End is better.
 func (h *Hold) Release() {
 	_ = restoreTTL(h.fd, h.was) // it was set on this very descriptor
 	unix.Close(h.fd)
 }
+
+// End ends a connection that nobody has but us. Between letting in and the close of Release a request may come in, which
+// would be acknowledged and then reset. Here the end is on its way first, and a connection that has sent its end, and
+// that nobody will read from, acknowledges no data (shutdown(2) with SHUT_RDWR; RFC 9293, 3.10.7.4).
+func (h *Hold) End() {
+	_ = h.shut()
+	h.Release()
+}
+
+func (h *Hold) shut() error { return unix.Shutdown(h.fd, unix.SHUT_RDWR) }

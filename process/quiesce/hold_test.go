@@ -40,6 +40,13 @@ func TestHoldBack(t *testing.T) {
 			if !h.Dropped() {
 				t.Error("the program is gone")
 			}
+			if err := h.shut(); err != nil {
+				t.Fatal(err)
+			}
+			if err := restoreTTL(h.fd, h.was); err != nil {
+				t.Fatal(err)
+			}
+			_, _ = io.WriteString(second, "comes in between the two\n")
 			h.Release()
 			if _, err := second.Read(make([]byte, 1)); !errors.Is(err, io.EOF) && !errors.Is(err, unix.ECONNRESET) {
 				t.Errorf("the client reads %v", err)

@@ -307,6 +307,7 @@ func (d *drainer) letIn() {
 	d.say(d.door.letIn())
 	d.view.known = nil // who listens is looked for anew, should they be turned away from once more
 	d.shutAt, d.answered, d.asked, d.vigil = time.Time{}, false, false, vigil{}
+	d.back.letAllGo()
 }
 
 // shut answers that new connections are turned away once nobody is queued and no handshake is half open.

@@ -15,6 +15,10 @@ const (
 	// firstFlight is what a program can send before it must hear of its client again (RFC 6928). An answer of which more
 	// is under way would be delayed if its connection were held back.
 	firstFlight = 14_600
+
+	// finishBound is how long a program may take to close the connections it keeps once it has closed its listeners. It
+	// does so at once, if it has a processor. A request that was held back comes again after 200 ms at the earliest.
+	finishBound = 100 * time.Millisecond
 )
 
 // heldBack are connections on which nothing comes in while a program is invited to finish. It closes those that it
@@ -69,18 +73,33 @@ func (d *drainer) keepHeld(now time.Time) {
 	if len(d.back.all) == 0 {
 		return
 	}
-	samples, err := d.view.samples(sockdiag.Of(sockdiag.Established, sockdiag.CloseWait))
-	if err != nil {
-		return // they will be heard of, if a moment later
-	}
-	for i := range samples {
-		s := &samples[i]
-		// That an answer is not acknowledged means nothing: that was held back, too.
-		c := d.view.judge.Class(s)
-		if d.back.all[s.Inode] != nil && (c == sockdiag.Unanswered || c == sockdiag.Unread) {
+	// Without a look they will be heard of, if a moment later.
+	_ = d.waiting(func(s *sockdiag.Sample) {
+		if d.back.all[s.Inode] != nil {
 			d.hearing.cut = append(d.hearing.cut, ending{*s, now})
 		}
+	})
+}
+
+// waiting shows the connections on which a client waits for an answer.
+func (d *drainer) waiting(visit func(*sockdiag.Sample)) error {
+	samples, err := d.view.samples(sockdiag.Of(sockdiag.Established, sockdiag.CloseWait))
+	for i := range samples {
+		// That an answer is not acknowledged means nothing: that was held back, too.
+		if c := d.view.judge.Class(&samples[i]); c == sockdiag.Unanswered || c == sockdiag.Unread {
+			visit(&samples[i])
+		}
 	}
+	return err
+}
+
+// letAllGo lets all go and forgets what was seen: the program shall serve on.
+func (h *heldBack) letAllGo() {
+	for inode, x := range h.all {
+		x.Release()
+		delete(h.all, inode)
+	}
+	h.until, h.deaf = time.Time{}, false
 }
 
 // letGo lets those go that the program has closed, and all of them once it is finishing or that has taken too long. It
@@ -90,13 +109,43 @@ func (d *drainer) letGo(o orders, now time.Time) bool {
 	if len(h.all) == 0 || h.until.IsZero() && !o.told && !o.over {
 		return len(h.all) > 0
 	}
-	all := o.told || o.over || now.After(h.until) || h.deaf // it closes its connections right after its listeners
-	h.deaf = len(d.view.ours) == 0
-	for inode, x := range h.all {
-		if all || x.Dropped() {
-			x.Release()
-			delete(h.all, inode)
+	if !h.deaf && len(d.view.ours) == 0 {
+		h.deaf = true
+		if end := now.Add(finishBound); end.Before(h.until) {
+			h.until = end
 		}
 	}
+	all := o.told || o.over || !now.Before(h.until)
+	closed := map[uint32]*quiesce.Hold{}
+	for inode, x := range h.all {
+		switch {
+		case x.Dropped():
+			closed[inode] = x
+		case all:
+			x.Release()
+		default:
+			continue
+		}
+		delete(h.all, inode)
+	}
+	d.endHeld(closed)
 	return len(h.all) > 0
+}
+
+// endHeld ends the connections that the process closed which had them. Where somebody else may have one, because it was
+// handed on, it is only let go.
+func (d *drainer) endHeld(closed map[uint32]*quiesce.Hold) {
+	if len(closed) == 0 {
+		return
+	}
+	others, unseen := d.view.diag.Descriptors(d.pids(), func(inode uint32) bool { return closed[inode] != nil })
+	handedOn := map[uint32]bool{}
+	err := d.waiting(func(s *sockdiag.Sample) { handedOn[s.Inode] = true })
+	for inode, x := range closed {
+		if err != nil || len(unseen) > 0 || len(others[inode]) > 0 || handedOn[inode] {
+			x.Release()
+		} else {
+			x.End()
+		}
+	}
 }
