@@ -5,10 +5,25 @@
 
 // func onSignal()
 TEXT ·onSignal(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
-	MOVL ·pipeIn(SB), DI
-	MOVL $24, DX // recordSize
-	MOVL $1, AX  // SYS_write
+	MOVL  DI, R8
+	MOVL  ·pipeIn(SB), DI
+	MOVL  $24, DX // recordSize
+	MOVL  $1, AX  // SYS_write
 	SYSCALL
+	TESTQ AX, AX
+	JGE   written
+
+	// There is no room. A bit tells of the signal, and an empty record, should there be room by now, that there is one.
+	LEAL -1(R8), CX
+	MOVL $1, AX
+	SHLQ CX, AX
+	LOCK
+	ORQ  AX, ·missed(SB)
+	LEAQ ·empty(SB), SI
+	MOVL $1, AX
+	SYSCALL
+
+written:
 	RET
 
 // func onFault()

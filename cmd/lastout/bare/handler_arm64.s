@@ -6,10 +6,30 @@
 
 // func onSignal()
 TEXT ·onSignal(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
+	MOVW R0, R4
 	MOVW ·pipeIn(SB), R0
 	MOVD $24, R2 // recordSize
 	MOVD $64, R8 // SYS_write
 	SVC
+	CMP  $0, R0
+	BGE  written
+
+	// There is no room. A bit tells of the signal, and an empty record, should there be room by now, that there is one.
+	SUB  $1, R4
+	MOVD $1, R5
+	LSL  R4, R5
+	MOVD $·missed(SB), R6
+
+again:
+	LDAXR (R6), R7
+	ORR   R5, R7
+	STLXR R7, (R6), R9
+	CBNZW R9, again
+	MOVW  ·pipeIn(SB), R0
+	MOVD  $·empty(SB), R1
+	SVC
+
+written:
 	RET
 
 // func onFault()

@@ -3,6 +3,7 @@
 package bare
 
 import (
+	"sync/atomic"
 	"syscall"
 	"unsafe"
 
@@ -29,7 +30,14 @@ var (
 	pipeIn int32
 	//lint:ignore U1000 the handlers read it
 	runtimeHandler uintptr
+
+	missed uint64 // the signals for which the pipe had no room, a bit for each
+	//lint:ignore U1000 the handlers read it
+	empty Record
 )
+
+// overflown takes the signals for which there was no room.
+func overflown() (mask uint64) { return atomic.SwapUint64(&missed, 0) }
 
 // action is the kernel's struct sigaction on these machines (rt_sigaction(2)).
 type action struct {

@@ -59,7 +59,7 @@ func Catch(all []syscall.Signal) (*Signals, error) {
 	if err := syscall.Pipe2(ends[:], syscall.O_CLOEXEC); err != nil {
 		return nil, err
 	}
-	// A handler must not wait. A pipe has room for thousands, and where it is full, there is enough to wake up for.
+	// A handler must not wait. A pipe has room for thousands; where it is full, a signal is still told of, once (missed).
 	if err := syscall.SetNonblock(ends[1], true); err != nil {
 		return nil, err
 	}
@@ -102,7 +102,31 @@ func (in *Signals) Wait(limit time.Duration) []Record {
 	if Readable(limit, in.fd) == 0 {
 		return nil
 	}
-	return read(in.fd, in.buf[:])
+	came := in.buf[:0]
+	for _, r := range read(in.fd, in.buf[:]) {
+		if r.number != 0 { // else it tells only that there was no room
+			came = append(came, r)
+		}
+	}
+	return append(came, missing(overflown())...)
+}
+
+// missing is what is known of signals for which the pipe had no room. Those that the runtime and the kernel send us for
+// what we did are taken for such ones.
+func missing(mask uint64) (all []Record) {
+	for s := syscall.Signal(1); mask>>(s-1) != 0; s++ {
+		r := Record{number: int32(s)}
+		switch s {
+		case syscall.SIGCHLD:
+			r.code = 1
+		case syscall.SIGURG, syscall.SIGPROF, syscall.SIGPIPE, syscall.SIGXFSZ:
+			r.PID = int32(syscall.Getpid())
+		}
+		if mask&(1<<(s-1)) != 0 {
+			all = append(all, r)
+		}
+	}
+	return all
 }
 
 // read reads what has come, as far as there is room for it.
@@ -127,7 +151,11 @@ func Rest(fd int) (rest []Record) {
 		if len(records) == 0 { // its end: nobody writes any more
 			break
 		}
-		rest = append(rest, records...)
+		for _, r := range records {
+			if r.number != 0 {
+				rest = append(rest, r)
+			}
+		}
 	}
 	syscall.Close(fd)
 	return rest
@@ -140,8 +168,8 @@ func (in *Signals) GiveBack() (rest []Record) {
 		giveBack(s)
 	}
 	in.taken = nil
-	for records := in.Wait(0); len(records) > 0; records = in.Wait(0) {
-		rest = append(rest, records...)
+	for Readable(0, in.fd) != 0 {
+		rest = append(rest, in.Wait(0)...)
 	}
 	return rest
 }

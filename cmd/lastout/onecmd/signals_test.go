@@ -58,6 +58,27 @@ func TestPassesEachOn(t *testing.T) {
 	}
 }
 
+// TestFlood sends more of one signal than the pipe has room for, and another one behind them: that is passed on, too.
+func TestFlood(t *testing.T) {
+	l := (world{}).start(t, append([]string{"init"}, printer()...)...)
+	l.number()
+	l.send(syscall.SIGSTOP)
+	l.untilStopped()
+	const times = 5000
+	for range times {
+		l.send(signame.RTMin + 6)
+	}
+	l.send(signame.RTMax)
+	l.send(syscall.SIGCONT)
+	got := ""
+	for heard := 0; got != fmt.Sprint(int(signame.RTMax)); heard++ {
+		if heard > times+1 {
+			t.Fatal("it passes on more than came")
+		}
+		got = l.line()
+	}
+}
+
 // TestRewrites passes on another signal than came, or none.
 func TestRewrites(t *testing.T) {
 	type signals = []syscall.Signal
