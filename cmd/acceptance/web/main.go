@@ -69,10 +69,10 @@ func listen(address string) (net.Listener, error) {
 }
 
 func work(l net.Listener, takes time.Duration) error {
-	var inHand sync.WaitGroup
+	inHand := newHand()
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		inHand.Add(1)
-		defer inHand.Done()
+		inHand.add(1)
+		defer inHand.add(-1)
 		<-time.After(takes)
 		if n, _ := strconv.Atoi(r.FormValue("bytes")); n > 0 {
 			w.Header().Set("Content-Length", strconv.Itoa(n))
@@ -91,8 +91,32 @@ func work(l net.Listener, takes time.Duration) error {
 	if err := server.Serve(l); !errors.Is(err, net.ErrClosed) {
 		return err
 	}
-	inHand.Wait()
+	inHand.wait()
 	return nil
+}
+
+// hand counts the requests that are answered just now. A sync.WaitGroup would not do: on a connection that was taken
+// before, one more may come while wait returns.
+type hand struct {
+	sync.Cond
+	requests int
+}
+
+func newHand() *hand { return &hand{Cond: sync.Cond{L: new(sync.Mutex)}} }
+
+func (h *hand) add(n int) {
+	h.L.Lock()
+	defer h.L.Unlock()
+	h.requests += n
+	h.Broadcast()
+}
+
+func (h *hand) wait() {
+	h.L.Lock()
+	defer h.L.Unlock()
+	for h.requests > 0 {
+		h.Wait()
+	}
 }
 
 type zeros struct{}
