@@ -50,9 +50,11 @@ func atConsole(t *testing.T) *console {
 	dir := t.TempDir()
 	conf := guarded + `
 [process.db]
-command = ["$CHILD", "-record", "$DIR/db"]
+command = ["$CHILD", "-record", "$DIR/db", "-ready", "3"]
+ready.fd = 3
 [process.api]
-command = ["$CHILD", "-record", "$DIR/api", "-leave", "1s"]
+command = ["$CHILD", "-record", "$DIR/api", "-ready", "3", "-leave", "1s"]
+ready.fd = 3
 depends_on = ["db"]
 `
 	conf = strings.NewReplacer("$CHILD", childBin, "$DIR", dir).Replace(conf)
@@ -207,4 +209,3 @@ func TestGuardianHangup(t *testing.T) {
 	awaitEnd(t, guardian)
 	c.left()
 }
-
