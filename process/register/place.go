@@ -36,6 +36,8 @@ func check(f *os.File, path string) error {
 		return fmt.Errorf("%s is no plain file", path)
 	case int(st.Uid) != os.Geteuid() || st.Mode&0o077 != 0:
 		return fmt.Errorf("%s is not ours alone: it is of uid %d and has the mode %04o", path, st.Uid, st.Mode&0o7777)
+	case st.Nlink > 1: // somebody who may write in its folder may have linked it there, and we would overwrite it
+		return fmt.Errorf("%s has another name too", path)
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == unix.EWOULDBLOCK {
 		return ErrOwned

@@ -257,6 +257,13 @@ func TestOwned(t *testing.T) {
 	if _, err := Open(link); err == nil {
 		t.Error("a symbolic link is followed")
 	}
+	other := filepath.Join(dir, "other")
+	if err := errors.Join(os.WriteFile(other, nil, 0o600), os.Link(other, filepath.Join(dir, "hard"))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(filepath.Join(dir, "hard")); err == nil || !strings.Contains(err.Error(), "another name") {
+		t.Errorf("a file of two names: %v", err)
+	}
 	fifo := filepath.Join(dir, "fifo")
 	if err := unix.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
