@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -104,18 +105,21 @@ func (b *Booted) come() (pending []syscall.Signal) {
 	}
 }
 
+// Meant are the signals that are meant for the program.
+func (b *Booted) Meant() (all []syscall.Signal) {
+	for _, s := range b.meant {
+		all = append(all, s.(syscall.Signal))
+	}
+	return all
+}
+
 // Yield executes another program in this process, which was started a moment ago and has no children yet, and returns
 // only when that failed. The program gets the descriptors that this one was started with, and fds. entry makes an entry
-// of its environment of the signals that are meant for it and of those that have come. One that comes from then on,
-// until the program listens, has its usual effect: before anybody was started, that is right.
-func (b *Booted) Yield(path string, fds []int, entry func(meant, pending []syscall.Signal) string) error {
-	signal.Stop(b.Signals) // from now on they have that effect, and what came before is in the channel
+// of its environment of the signals that have come. Those that come from then on are the caller's to catch.
+func (b *Booted) Yield(path string, fds []int, entry func(pending []syscall.Signal) string) error {
+	signal.Stop(b.Signals)
 	pending := b.come()
-	meant := make([]syscall.Signal, len(b.meant))
-	for i, s := range b.meant {
-		meant[i] = s.(syscall.Signal)
-	}
-	err := Succeed(path, os.Args, append(os.Environ(), entry(meant, pending)), append(fds, b.inherited...))
+	err := Succeed(path, os.Args, append(os.Environ(), entry(pending)), append(fds, b.inherited...))
 	b.Release(pending)
 	return err
 }
@@ -126,10 +130,13 @@ func (b *Booted) Release(pending []syscall.Signal) {
 	signal.Notify(b.Signals, b.meant...)
 }
 
-// Again has signals come as if they came just now. It does not wait: where there is no room, as many wait already as
-// there can be meant at once.
+// Again has signals come as if they came just now, those that are meant for the program. It does not wait: where there is
+// no room, as many wait already as there can be meant at once.
 func (b *Booted) Again(pending []syscall.Signal) {
 	for _, s := range pending {
+		if !slices.Contains(b.meant, os.Signal(s)) {
+			continue
+		}
 		select {
 		case b.Signals <- s:
 		default:

@@ -159,6 +159,55 @@ func TestGuardianEarly(t *testing.T) {
 	t.Logf("%d of %d came before the first act", early, times)
 }
 
+// TestGuardianEarlyFirst does so where it is PID 1, whose signals the kernel drops while nobody catches them (signal(7)):
+// from the moment that one is caught for the first time, none is.
+func TestGuardianEarlyFirst(t *testing.T) {
+	attr := places(t)["pid 1"]
+	if attr == nil {
+		unable(t, "only root makes PID namespaces")
+	}
+	times := 100
+	if testing.Short() {
+		times = 20
+	}
+	early := 0
+	for i := range times {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			x := launchWith(t, attr, guarded+"[process.p]\ncommand = [\"$CHILD\", \"-record\", \"$DIR/p\"]\n")
+			x.untilCatches(syscall.SIGTERM)
+			<-time.After(time.Duration(i) * 15 * time.Millisecond / time.Duration(times))
+			switch code, _ := x.stop(syscall.SIGTERM); {
+			case code == 2: // before the first act: Go's runtime
+				early++
+				if n := len(x.lives("p")); n > 0 {
+					t.Errorf("somebody was started")
+				}
+			case code != 0:
+				t.Errorf("exit %d", code)
+			}
+		})
+	}
+	t.Logf("%d of %d came before the first act", early, times)
+}
+
+// untilCatches waits until lastout catches a signal.
+func (x *tree) untilCatches(sig syscall.Signal) {
+	x.t.Helper()
+	for late := time.Now().Add(hangs); ; {
+		// What is between fork and exec has the harness's handlers.
+		exe, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", x.cmd.Process.Pid))
+		if text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", x.cmd.Process.Pid)); exe == lastoutBin {
+			_, rest, _ := strings.Cut(string(text), "\nSigCgt:\t")
+			if mask, err := strconv.ParseUint(rest[:min(16, len(rest))], 16, 64); err == nil && mask&(1<<(sig-1)) != 0 {
+				return
+			}
+		}
+		if time.Now().After(late) {
+			x.t.Fatalf("it does not catch %v", sig)
+		}
+	}
+}
+
 // pending says whether a signal is on its way to a process and was not taken yet.
 func pending(t *testing.T, pid int, sig syscall.Signal) bool {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))

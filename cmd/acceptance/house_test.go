@@ -55,7 +55,7 @@ var mayImport = map[string][]string{
 		"lastout/process/output", "lastout/process/recent", "lastout/process/register", "lastout/process/signame",
 		"lastout/process/systemd",
 		"lastout/cmd/lastout/demo", "lastout/cmd/lastout/help",
-		"lastout/cmd/lastout/guardian", "lastout/cmd/lastout/onecmd", "lastout/cmd/lastout/rehearse",
+		"lastout/cmd/lastout/bare", "lastout/cmd/lastout/guardian", "lastout/cmd/lastout/onecmd", "lastout/cmd/lastout/rehearse",
 		"github.com/urfave/cli/v2", "github.com/rs/zerolog", "golang.org/x/sys/unix",
 	},
 	"cmd/lastout/demo": {

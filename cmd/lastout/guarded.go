@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lastout/cmd/lastout/bare"
 	"lastout/cmd/lastout/guardian"
 	"lastout/process"
 )
@@ -153,7 +154,22 @@ func (p *program) becomeGuardian() error {
 		return fmt.Errorf("cannot make a memory file: %w", err)
 	}
 	defer unix.Close(fd)
-	return p.boot.Yield(binary, []int{fd}, func(meant, pending []syscall.Signal) string {
-		return guardian.Order{Take: meant, Pending: pending, Register: fd, Binary: binary}.Variable()
+	// Those that come meanwhile go through a pipe to the next program: this thread, the only one that an exec leaves, takes
+	// none, for the kernel would drop them if this is PID 1 and nobody catches them.
+	meant := p.boot.Meant()
+	in, err := bare.Catch(meant)
+	if err != nil {
+		return fmt.Errorf("cannot take signals: %w", err)
+	}
+	in.CatchIgnored()
+	bare.Block(^uint64(0))
+	came := in.Leave()
+	err = p.boot.Yield(binary, []int{fd, came}, func(pending []syscall.Signal) string {
+		return guardian.Order{Take: meant, Pending: pending, Register: fd, Came: came, Binary: binary}.Variable()
 	})
+	bare.Unblock(^uint64(0))
+	for _, r := range in.GiveBack() {
+		p.boot.Again([]syscall.Signal{r.Signal()})
+	}
+	return err
 }

@@ -13,13 +13,42 @@ TEXT lastout_entry(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
 	MOVL $14, AX
 	SYSCALL
 
+	// R13 = getpid(); early is a struct sigaction for PID 1: {onEarly, SA_RESTORER|SA_ONSTACK|SA_RESTART, onReturn, all}
+	MOVL $39, AX
+	SYSCALL
+	MOVL AX, R13
+	LEAQ ·onEarly(SB), AX
+	MOVQ AX, ·early(SB)
+	MOVL $0x1C000000, AX
+	MOVQ AX, ·early+8(SB)
+	LEAQ ·onReturn(SB), AX
+	MOVQ AX, ·early+16(SB)
+	MOVQ $-1, AX
+	MOVQ AX, ·early+24(SB)
+
 	// rt_sigaction(DI, NULL, &atEntry.actions[DI], 8)
 	MOVL $1, DI
 	LEAQ ·atEntry+56(SB), DX
+	MOVL $0x800009F0, R15 // a bit for each of the faults: ILL, TRAP, ABRT, BUS, FPE, SEGV, SYS
 next:
 	XORL SI, SI
 	MOVL $13, AX
 	SYSCALL
+
+	// As PID 1, rt_sigaction(DI, &early, NULL, 8), where the default is in force and it is no fault
+	CMPL R13, $1
+	JNE  done
+	CMPQ (DX), $0
+	JNE  done
+	BTQ  DI, R15
+	JCS  done
+	MOVQ DX, R14
+	LEAQ ·early(SB), SI
+	XORL DX, DX
+	MOVL $13, AX
+	SYSCALL
+	MOVQ R14, DX
+done:
 	ADDQ $32, DX
 	INCL DI
 	CMPL DI, $64

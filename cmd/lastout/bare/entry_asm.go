@@ -16,5 +16,10 @@ var (
 	}
 )
 
+// early has the signals of PID 1 caught, until Go's runtime or Catch does it: the kernel drops those that nobody catches.
+//
+//lint:ignore U1000 the entry writes and reads it
+var early action
+
 // Entered says that Start knows what we were started with.
 func Entered() bool { return entered != 0 }

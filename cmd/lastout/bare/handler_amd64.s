@@ -26,6 +26,15 @@ TEXT ·onSignal(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
 written:
 	RET
 
+// func onEarly()
+TEXT ·onEarly(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
+	LEAL -1(DI), CX
+	MOVL $1, AX
+	SHLQ CX, AX
+	LOCK
+	ORQ  AX, ·missed(SB)
+	RET
+
 // func onFault()
 TEXT ·onFault(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
 	CMPL 8(SI), $0 // si_code: above 0 the kernel found a fault, else somebody sent it

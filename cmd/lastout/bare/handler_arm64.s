@@ -32,6 +32,20 @@ again:
 written:
 	RET
 
+// func onEarly()
+TEXT ·onEarly(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
+	SUBW $1, R0
+	MOVD $1, R5
+	LSL  R0, R5
+	MOVD $·missed(SB), R6
+
+again:
+	LDAXR (R6), R7
+	ORR   R5, R7
+	STLXR R7, (R6), R9
+	CBNZW R9, again
+	RET
+
 // func onFault()
 TEXT ·onFault(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
 	MOVW 8(R1), R3 // si_code: above 0 the kernel found a fault, else somebody sent it

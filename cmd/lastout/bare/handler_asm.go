@@ -15,6 +15,9 @@ import (
 //lint:ignore U1000 handlers knows its address
 func onSignal()
 
+//lint:ignore U1000 the entry knows its address
+func onEarly()
+
 //lint:ignore U1000 handlers knows its address
 func onFault()
 
@@ -31,7 +34,8 @@ var (
 	//lint:ignore U1000 the handlers read it
 	runtimeHandler uintptr
 
-	missed uint64 // the signals for which the pipe had no room, a bit for each
+	// The signals for which the pipe had no room, or was not there yet, a bit for each.
+	missed uint64
 	//lint:ignore U1000 the handlers read it
 	empty Record
 )

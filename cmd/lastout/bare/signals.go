@@ -36,6 +36,7 @@ var faults = [signame.RTMax + 1]bool{
 // Signals is the pipe that signals come through.
 type Signals struct {
 	fd, in  int // its ends: ours, and the handlers'
+	mask    uint64
 	taken   []syscall.Signal
 	ignored []syscall.Signal
 	buf     [64]Record
@@ -59,7 +60,7 @@ func Catch(all []syscall.Signal) (*Signals, error) {
 	if err := syscall.Pipe2(ends[:], syscall.O_CLOEXEC); err != nil {
 		return nil, err
 	}
-	// A handler must not wait. A pipe has room for thousands; where it is full, a signal is still told of, once (missed).
+	// A handler must not wait. A pipe has room for thousands; where it is full, a signal is still told of, once.
 	if err := syscall.SetNonblock(ends[1], true); err != nil {
 		return nil, err
 	}
@@ -68,12 +69,15 @@ func Catch(all []syscall.Signal) (*Signals, error) {
 	}
 	in := &Signals{fd: ends[0], in: ends[1]}
 	for _, s := range all {
+		in.mask |= 1 << (s - 1)
 		in.taken = append(in.taken, s)
 		if install(s) {
 			leave(s)
 			in.ignored = append(in.ignored, s)
 		}
 	}
+	var wake Record // for those that came before
+	_, _ = syscall.Write(in.in, unsafe.Slice((*byte)(unsafe.Pointer(&wake)), recordSize))
 	return in, nil
 }
 
@@ -108,7 +112,7 @@ func (in *Signals) Wait(limit time.Duration) []Record {
 			came = append(came, r)
 		}
 	}
-	return append(came, missing(overflown())...)
+	return append(came, missing(overflown()&in.mask)...)
 }
 
 // missing is what is known of signals for which the pipe had no room. Those that the runtime and the kernel send us for
@@ -125,6 +129,14 @@ func missing(mask uint64) (all []Record) {
 		if mask&(1<<(s-1)) != 0 {
 			all = append(all, r)
 		}
+	}
+	return all
+}
+
+// Came are the signals that came to PID 1 before anybody took them, for who does not Catch.
+func Came() (all []syscall.Signal) {
+	for _, r := range missing(overflown()) {
+		all = append(all, r.Signal())
 	}
 	return all
 }

@@ -27,12 +27,14 @@ type Order struct {
 	Pending []syscall.Signal // those that have come
 
 	Register int // the descriptor of an empty memory file, in which the master notes whom it has started
+	Came     int // that of the signals that came while it was executed
 	Binary   string
 }
 
 // Variable is the entry of the environment that makes it one.
 func (o Order) Variable() string {
-	return stageVariable + "=" + numbers(o.Take) + ";" + numbers(o.Pending) + ";" + strconv.Itoa(o.Register) + ";" + o.Binary
+	return stageVariable + "=" + numbers(o.Take) + ";" + numbers(o.Pending) + ";" + strconv.Itoa(o.Register) + ";" +
+		strconv.Itoa(o.Came) + ";" + o.Binary
 }
 
 func numbers(signals []syscall.Signal) (text string) {
@@ -46,7 +48,8 @@ func numbers(signals []syscall.Signal) (text string) {
 func parseOrder(text string) (o Order, ok bool) {
 	take, rest, _ := cut(text, ';')
 	pending, rest, _ := cut(rest, ';')
-	number, binary, found := cut(rest, ';')
+	number, rest, _ := cut(rest, ';')
+	came, binary, found := cut(rest, ';')
 	var fine bool
 	if o.Take, fine = signals(take); !found || !fine || len(o.Take) == 0 {
 		return o, false
@@ -56,7 +59,10 @@ func parseOrder(text string) (o Order, ok bool) {
 	}
 	o.Binary = binary
 	var err error
-	o.Register, err = strconv.Atoi(number)
+	if o.Register, err = strconv.Atoi(number); err != nil {
+		return o, false
+	}
+	o.Came, err = strconv.Atoi(came)
 	return o, err == nil && binary != ""
 }
 

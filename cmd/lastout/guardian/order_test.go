@@ -11,8 +11,8 @@ import (
 // TestOrder has orders understood as they were written.
 func TestOrder(t *testing.T) {
 	for _, want := range []Order{
-		{Take: []syscall.Signal{1, 15, 64}, Register: 5, Binary: "/bin/lastout"},
-		{Take: []syscall.Signal{15}, Pending: []syscall.Signal{2, 2}, Register: 3, Binary: "/odd;name,=\n"},
+		{Take: []syscall.Signal{1, 15, 64}, Register: 5, Came: 6, Binary: "/bin/lastout"},
+		{Take: []syscall.Signal{15}, Pending: []syscall.Signal{2, 2}, Register: 3, Came: 4, Binary: "/odd;name,=\n"},
 	} {
 		text, told := strings.CutPrefix(want.Variable(), stageVariable+"=")
 		got, ok := parseOrder(text)
@@ -20,7 +20,9 @@ func TestOrder(t *testing.T) {
 			t.Errorf("%q: %v\n%s", text, ok, diff)
 		}
 	}
-	for _, text := range []string{"", "1", ";;3;/x", "1,;;3;", "1,;;x;/x", "0,;;3;/x", "65,;;3;/x", "1,;TERM,;3;/x", "1,;;3"} {
+	for _, text := range []string{
+		"", "1", ";;3;4;/x", "1,;;3;4;", "1,;;x;4;/x", "1,;;3;x;/x", "0,;;3;4;/x", "65,;;3;4;/x", "1,;TERM,;3;4;/x", "1,;;3;4", "1,;;3;/x",
+	} {
 		if o, ok := parseOrder(text); ok {
 			t.Errorf("%q is taken as %+v", text, o)
 		}

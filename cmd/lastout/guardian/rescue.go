@@ -69,10 +69,10 @@ func takeUp(text string) *stage {
 }
 
 // HandBack ends what a guardian does with signals, when the rest of the program takes them already, and returns those
-// that came before. Where there was no guardian it does nothing.
+// that came before. Where there was no guardian, those are the ones that came before anybody took signals.
 func HandBack() []syscall.Signal {
 	if left == nil {
-		return nil
+		return bare.Came()
 	}
 	for _, r := range left.in.GiveBack() {
 		if len(left.Pending) < 64 && r.Signal() != syscall.SIGCHLD {

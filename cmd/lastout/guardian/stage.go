@@ -29,6 +29,10 @@ func watch(o Order) *stage {
 		fail("cannot take signals: " + err.Error())
 	}
 	g.in.CatchIgnored()
+	bare.Unblock(^uint64(0)) // they were blocked for the exec
+	for _, r := range bare.Rest(o.Came) {
+		g.Pending = append(g.Pending, r.Signal())
+	}
 	if syscall.Getpid() != 1 {
 		if no := bare.Prctl(bare.SetSubreaper, 1); no != 0 {
 			fail("cannot become a subreaper: " + no.Error())
@@ -38,7 +42,7 @@ func watch(o Order) *stage {
 	if err := g.spawn(); err != nil {
 		fail("cannot start " + g.Binary + ": " + err.Error())
 	}
-	for _, s := range o.Pending {
+	for _, s := range g.Pending {
 		g.pass(s)
 	}
 	for !g.ended() {
