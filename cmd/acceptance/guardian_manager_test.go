@@ -18,13 +18,42 @@ import (
 // TestGuardianNotifies has the service manager hear of a tree that has a guardian, and the other way round: what was
 // meant for the process it started reaches lastout.
 func TestGuardianNotifies(t *testing.T) {
-	dir := t.TempDir()
+	heard := asManager(t)
+	x := launch(t, guarded+"[process.p]\ncommand = [\"$CHILD\"]\n")
+	heard(x, "READY=1")
+	x.signal(x.cmd.Process.Pid, syscall.SIGTERM)
+	heard(x, "STOPPING=1")
+	if code := x.wait(); code != 0 {
+		t.Errorf("exit %d", code)
+	}
+}
+
+// TestGuardianClearsUp has it wait while what another lastout left is cleared up.
+func TestGuardianClearsUp(t *testing.T) {
+	x := launch(t, "control.socket = \"$DIR/c.sock\"\n"+slow)
+	x.untilReady(1)
+	x.murder()
+	heard := asManager(t)
+	y := x.again(guarded + slow)
+	if text := heard(y, "EXTEND_TIMEOUT_USEC="); !strings.Contains(text, "what it has left is cleared up") {
+		t.Errorf("it says %q", text)
+	}
+	heard(y, "READY=1")
+	if code, _ := y.stop(syscall.SIGTERM); code != 0 {
+		t.Errorf("exit %d", code)
+	}
+}
+
+// asManager makes the test the service manager of what it launches. The function that it returns waits for a text, and
+// demands that nobody but the process that was started talks.
+func asManager(t *testing.T) (heard func(x *tree, want string) string) {
+	t.Helper()
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Close(fd)
-	path := filepath.Join(dir, "notify")
+	t.Cleanup(func() { unix.Close(fd) })
+	path := filepath.Join(t.TempDir(), "notify")
 	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: path}); err != nil {
 		t.Fatal(err)
 	}
@@ -35,8 +64,8 @@ func TestGuardianNotifies(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("NOTIFY_SOCKET", path)
-	x := launch(t, guarded+"[process.p]\ncommand = [\"$CHILD\"]\n")
-	for _, want := range []string{"READY=1", "STOPPING=1"} {
+	return func(x *tree, want string) string {
+		t.Helper()
 		for {
 			text, oob := make([]byte, 4096), make([]byte, 128)
 			n, more, _, _, err := unix.Recvmsg(fd, text, oob, 0)
@@ -44,18 +73,12 @@ func TestGuardianNotifies(t *testing.T) {
 				t.Fatalf("no %s: %v\n%s", want, err, x.stderr.String())
 			}
 			if pid := senderOf(t, oob[:more]); pid != x.cmd.Process.Pid {
-				t.Fatalf("the manager started %d, and %d talks to it", x.cmd.Process.Pid, pid)
+				t.Fatalf("the manager started %d, and %d says %q", x.cmd.Process.Pid, pid, text[:n])
 			}
 			if strings.Contains(string(text[:n]), want) {
-				break
+				return string(text[:n])
 			}
 		}
-		if want == "READY=1" {
-			x.signal(x.cmd.Process.Pid, syscall.SIGTERM)
-		}
-	}
-	if code := x.wait(); code != 0 {
-		t.Errorf("exit %d", code)
 	}
 }
 

@@ -138,8 +138,8 @@ func (r *runner) endsBy(sig syscall.Signal) bool {
 
 // extend has the service manager wait while it lasts.
 func (r *runner) extend(who string, bound time.Duration) (over func()) {
-	m, err := systemd.Open(os.Getenv, func(err error) { r.log.debug(err.Error()) })
-	if err != nil || m == nil {
+	m := r.openManager(func(err error) { r.log.debug(err.Error()) })
+	if m == nil {
 		return func() {}
 	}
 	m.Tell(systemd.Message{Status: who + ": what it has left is cleared up", Extend: bound + slack})
