@@ -186,28 +186,32 @@ ready = { fd = 3 }
 // TestClearUpInterrupted asks for the end while the tree of another one is cleared up: that is finished, and nothing is
 // started.
 func TestClearUpInterrupted(t *testing.T) {
-	conf := slow + "hooks.pre_stop = { shell = 'echo > $DIR/told' }\n"
-	x := launch(t, conf)
-	told := filepath.Join(x.dir, "told")
-	if err := syscall.Mkfifo(told, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	x.untilReady(1)
-	x.murder()
-	y := x.again(conf)
-	f, err := os.Open(told) // it waits for the hook
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if code, _ := y.stop(syscall.SIGTERM); code != 0 {
-		t.Errorf("exit %d", code)
-	}
-	if lives := x.lives("slow"); len(lives) != 1 || lives[0].exit == 0 {
-		t.Errorf("%+v", lives)
-	}
-	if left := y.registers(); len(left) > 0 {
-		t.Errorf("%q are left over", left)
+	for name, begin := range map[string]string{"alone": "", "guarded": "guardian.enabled = true\n"} {
+		t.Run(name, func(t *testing.T) {
+			conf := slow + "hooks.pre_stop = { shell = 'echo > $DIR/told' }\n"
+			x := launch(t, conf)
+			told := filepath.Join(x.dir, "told")
+			if err := syscall.Mkfifo(told, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			x.untilReady(1)
+			x.murder()
+			y := x.again(begin + conf)
+			f, err := os.Open(told) // it waits for the hook
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			if code, _ := y.stop(syscall.SIGTERM); code != 0 {
+				t.Errorf("exit %d", code)
+			}
+			if lives := x.lives("slow"); len(lives) != 1 || lives[0].exit == 0 {
+				t.Errorf("%+v", lives)
+			}
+			if left := y.registers(); len(left) > 0 {
+				t.Errorf("%q are left over", left)
+			}
+		})
 	}
 }
 

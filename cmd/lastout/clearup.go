@@ -100,6 +100,7 @@ func fateOf(o supervisor.Outcome) string {
 func (r *runner) end(adopt supervisor.Adopt) (outcome supervisor.Outcome, interrupted string) {
 	r.control.serve() // nobody: the socket is that of the tree that is to come
 	over, asked := make(chan struct{}), make(chan string, 1)
+	r.guard.goOn(r.boot)
 	go func() {
 		outcome = engine.TakeDown(r.machine, r.host, r.began(), adopt)
 		r.finish()
@@ -121,6 +122,7 @@ func (r *runner) end(adopt supervisor.Adopt) (outcome supervisor.Outcome, interr
 	}()
 	r.spawner.Serve(over)
 	interrupted = <-asked
+	r.guard.rest()
 	r.log.flush(lastWait)
 	return outcome, interrupted
 }
