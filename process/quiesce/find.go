@@ -152,7 +152,7 @@ func (f *finder) takeAll(pid int, places []Place) error {
 	if len(places) == 0 {
 		return nil
 	}
-	pidfd, err := unix.PidfdOpen(pid, 0)
+	pidfd, err := sockdiag.OpenProcess(pid)
 	if err != nil {
 		return explain("pidfd_open", err, duplicateWords)
 	}

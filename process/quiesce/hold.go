@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"lastout/process/sockdiag"
 )
 
 // Hold is an accepted connection of a program to which nothing more comes for a while: what its client sends is dropped
@@ -25,7 +27,7 @@ type Hold struct {
 // IP_MINTTL, and IPV6_MINHOPCOUNT) on a duplicate, which wants no privilege but that of a duplicate. Who sends with a
 // TTL of 255 is not held back.
 func HoldBack(pid, fd int, ino uint64) (*Hold, error) {
-	pidfd, err := unix.PidfdOpen(pid, 0)
+	pidfd, err := sockdiag.OpenProcess(pid)
 	if err == unix.ESRCH {
 		return nil, ErrGone
 	}

@@ -8,6 +8,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"lastout/process/sockdiag"
 )
 
 // Preconnect is a connection of a program that never carried a byte towards it. Its program may have it open (PID and
@@ -73,7 +75,7 @@ func (p Preconnect) shutdown() error {
 	if p.PID == 0 {
 		return ErrNoDuplicate
 	}
-	pidfd, err := unix.PidfdOpen(p.PID, 0)
+	pidfd, err := sockdiag.OpenProcess(p.PID)
 	if err == unix.ESRCH {
 		return ErrGone
 	}

@@ -50,7 +50,7 @@ func MayDuplicate(pid int) error {
 	if err := sockdiag.NoProc(); err != nil {
 		return fmt.Errorf("its sockets cannot be found: %w", err)
 	}
-	pidfd, err := unix.PidfdOpen(pid, 0)
+	pidfd, err := sockdiag.OpenProcess(pid)
 	if err != nil {
 		return explain("pidfd_open", err, duplicateWords)
 	}

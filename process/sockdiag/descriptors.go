@@ -152,3 +152,13 @@ func socketInode(link []byte) (uint32, bool) {
 	n, err := strconv.ParseUint(number[:len(number)-1], 10, 32)
 	return uint32(n), err == nil
 }
+
+// OpenProcess is pidfd_open(2): ESRCH where there is no such process. Kernels before Linux 6.16 say EINVAL of one that
+// is reaped and whose process group lives on.
+func OpenProcess(pid int) (fd int, err error) {
+	fd, err = unix.PidfdOpen(pid, 0)
+	if err == unix.EINVAL && pid > 0 {
+		err = unix.ESRCH
+	}
+	return fd, err
+}

@@ -116,7 +116,7 @@ func (j *Judge) settle(doubtful map[uint32]*Sample, pids []int) error {
 
 // lookInto settles the doubtful connections of one process, whose descriptors are given by inode.
 func (j *Judge) lookInto(pid int, fds map[uint32]int, doubtful map[uint32]*Sample) error {
-	pidfd, err := unix.PidfdOpen(pid, 0)
+	pidfd, err := OpenProcess(pid)
 	if err == unix.ESRCH {
 		return nil
 	}
