@@ -151,3 +151,17 @@ func TestGuardianBinaryGone(t *testing.T) {
 	x.judgeOrder(nodes, leavesBefore(nodes))
 	x.verify()
 }
+
+// TestGuardianNoRegister kills a lastout that could note nobody, because no file may grow: nobody lives on all the same.
+func TestGuardianNoRegister(t *testing.T) {
+	bounded := []string{"sh", "-c", `ulimit -f 0 && exec "$0" "$@"`, lastoutBin}
+	x := launchBy(t, bounded, t.TempDir(), &syscall.SysProcAttr{}, guarded+"[process.p]\ncommand = [\"$CHILD\", \"-ready\", \"3\"]\nready.fd = 3\n")
+	x.untilReady(1)
+	if said := "nobody will know what it has left"; !strings.Contains(x.stderr.String(), said) {
+		t.Errorf("it does not say %q", said)
+	}
+	x.signal(x.master(), syscall.SIGKILL)
+	if code := x.wait(); code != 128+int(syscall.SIGKILL) {
+		t.Errorf("exit %d", code)
+	}
+}

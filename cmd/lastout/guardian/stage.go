@@ -165,10 +165,15 @@ func notify(text []byte) {
 	syscall.Close(fd)
 }
 
-// begun says whether the master has noted anything: before, it had started nobody.
+// begun says whether the master has noted anything: before, it had started nobody. One that could note nothing has left
+// its children.
 func (g *stage) begun() bool {
 	var st syscall.Stat_t
-	return syscall.Fstat(g.Register, &st) == nil && st.Size > 0
+	if syscall.Fstat(g.Register, &st) == nil && st.Size > 0 {
+		return true
+	}
+	_, _, nobody := bare.ChangedChild()
+	return !nobody
 }
 
 // code is the exit code that the master's end makes ours: its own, 128+n where a signal ended it, and 1 where it ended
