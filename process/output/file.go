@@ -189,8 +189,8 @@ func (f *file) append(p []byte) (n int, err error) {
 	return n, err
 }
 
-// rotate moves the file to Path.1, those before it one further, and begins a new one. Where that fails everything is
-// where it was, but for a gap in the numbers.
+// rotate moves the file to Path.1, those before it one further up to the first number that is free, and begins a new one.
+// Where that fails everything is where it was, but for a gap in the numbers.
 func (f *file) rotate() error {
 	if f.MaxFiles <= 0 {
 		if err := unix.Unlink(f.Path); err != nil && err != unix.ENOENT {
@@ -198,7 +198,7 @@ func (f *file) rotate() error {
 		}
 		return f.open()
 	}
-	for i := f.MaxFiles - 1; i >= 0; i-- {
+	for i := f.free() - 1; i >= 0; i-- {
 		if err := os.Rename(f.numbered(i), f.numbered(i+1)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("cannot rotate: %w", err)
 		}
@@ -208,6 +208,16 @@ func (f *file) rotate() error {
 		return err
 	}
 	return nil
+}
+
+// free is the first number that no rotated file has, or the last there may be, whose file goes then.
+func (f *file) free() int {
+	for i := 1; i < f.MaxFiles; i++ {
+		if _, err := os.Lstat(f.numbered(i)); errors.Is(err, fs.ErrNotExist) {
+			return i
+		}
+	}
+	return f.MaxFiles
 }
 
 func (f *file) numbered(i int) string {

@@ -130,6 +130,29 @@ func TestFileIsContinued(t *testing.T) {
 	}
 }
 
+// TestRotationFillsGap moves no file further than it must: up to a number that is free, and over the last one only where
+// there is none.
+func TestRotationFillsGap(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	f := &file{FileOptions: FileOptions{Path: path, MaxSize: 2, MaxFiles: 4}, fd: -1}
+	defer f.close()
+	for _, i := range []int{1, 2, 4} {
+		if err := os.WriteFile(f.numbered(i), []byte(fmt.Sprint(i, "\n")), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, step := range []struct{ line, want string }{
+		{"a\n", "4\n2\n1\na\n"}, {"b\n", "4\n2\n1\na\nb\n"}, {"c\n", "2\n1\na\nb\nc\n"},
+	} {
+		if _, err := f.write([]byte(step.line)); err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := kept(t, path); got != step.want {
+			t.Errorf("after %q there is %q, want %q", step.line, got, step.want)
+		}
+	}
+}
+
 // TestRotationKeepsAll has whatever was written in all the files, in order, with every file but the last as full as it
 // may be and none beyond the limit, unless for one long line.
 func TestRotationKeepsAll(t *testing.T) {
