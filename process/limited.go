@@ -87,8 +87,8 @@ func kindOf(since cgroup.OOM) OOM {
 	return OuterOOM
 }
 
-// oomPause is between the kernel's word that somebody was killed for want of memory and the look who that was: it tells
-// of it right before it does it.
+// oomPause is between the kernel's word that somebody was killed for want of memory and the look who that was: it counts
+// it right before it does it. That its limit was reached it says earlier, so that a look tells of what the one before saw.
 const oomPause = 100 * time.Millisecond
 
 // lookSoon has it looked for kills, where there is a run that counts them. The lock is held.
@@ -110,32 +110,54 @@ func (r *Reaper) lookSoon() {
 func (r *Reaper) lookForOOM() {
 	r.mu.Lock()
 	r.looking = false
+	again := false
 	for _, x := range r.runs {
 		if r.closed || !x.memory || x.exited || x.pid == 0 || x.forgotten {
 			continue
 		}
 		now := cgroup.ReadOOM(x.group)
-		since := now.Since(x.oom)
-		if since.Kills == 0 || r.proc.dying(x.pid) {
+		if now.Since(x.oom).Kills == 0 || r.proc.dying(x.pid) {
 			continue
 		}
-		x.oom = now
-		r.emit(OutOfMemory{Run: x.id, Kills: since.Kills, OOM: kindOf(since)})
+		if others := x.oomBefore(now); others != nil {
+			r.emit(*others)
+		}
+		again = again || x.oomSeen > x.oom.Kills
+	}
+	if again {
+		r.lookSoon()
 	}
 	r.mu.Unlock()
 	r.deliver()
 }
 
-// dying says whether a process has ended, or has been killed and has not noticed yet (SigPnd of proc_pid_status(5)).
+// oomBefore is what is to be told of kills that were counted at the last look already.
+func (x *run) oomBefore(now cgroup.OOM) *OutOfMemory {
+	seen := cgroup.OOM{Kills: x.oomSeen, Reached: now.Reached}
+	x.oomSeen = now.Kills
+	since := seen.Since(x.oom)
+	if since.Kills == 0 {
+		return nil
+	}
+	x.oom.Kills = seen.Kills
+	if seen.Kills == now.Kills {
+		x.oom = now
+	}
+	return &OutOfMemory{Run: x.id, Kills: since.Kills, OOM: kindOf(since)}
+}
+
+// dying says whether a process has ended, or has been killed and has not noticed yet (SigPnd of proc_pid_status(5)). That
+// is looked at first: when it notices, the signal is pending no more, and from then on it exits.
 func (p *procfs) dying(pid int) bool {
-	s, err := p.stat(pid)
-	if err != nil || s.dead() || s.exiting {
-		return true
-	}
 	status, err := p.read(itoa(pid) + "/status")
-	if err != nil {
+	if err != nil || killPending(status) {
 		return true
 	}
+	s, err := p.stat(pid)
+	return err != nil || s.dead() || s.exiting
+}
+
+func killPending(status []byte) bool {
 	for line := range bytes.Lines(status) {
 		value, ok := bytes.CutPrefix(line, []byte("SigPnd:"))
 		if !ok {

@@ -164,6 +164,8 @@ func (p *procfs) stat(pid int) (stat, error) {
 	return parseStat(b)
 }
 
+const pfExiting = 4 // PF_EXITING of the kernel's linux/sched.h
+
 // parseStat splits behind the last parenthesis, for a name may hold blanks and parentheses itself.
 func parseStat(b []byte) (stat, error) {
 	open, end := bytes.IndexByte(b, '('), bytes.LastIndexByte(b, ')')
@@ -174,7 +176,6 @@ func parseStat(b []byte) (stat, error) {
 	if len(f) < 22 {
 		return stat{}, fmt.Errorf("cannot read the stat of a process: %q", b)
 	}
-	const pfExiting = 4 // PF_EXITING of the kernel's linux/sched.h
 	number := func(b []byte) int64 { n, _ := strconv.ParseInt(string(b), 10, 64); return n }
 	return stat{
 		pid:     int(number(bytes.TrimSpace(b[:open]))),

@@ -81,6 +81,8 @@ type run struct {
 	status syscall.WaitStatus
 	oom    cgroup.OOM // that was told of
 
+	oomSeen uint64 // how many kills there were at the last look
+
 	exited    bool // the main process is reaped
 	told      bool // Exited was emitted
 	killing   bool

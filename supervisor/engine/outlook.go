@@ -184,8 +184,11 @@ func (h *Host) outlookOf(c *child, pid int, drain *config.Drain, holdings []*hol
 	caps, duplicate := quiesce.Probe(), quiesce.MayDuplicate(pid)
 	pids, refused := h.pids(c.tag), duplicate
 	for _, pid := range pids { // connections are held by any of its processes
-		if refused == nil {
-			refused = quiesce.MayDuplicate(pid)
+		if refused != nil {
+			break
+		}
+		if err := quiesce.MayDuplicate(pid); !errors.Is(err, syscall.ESRCH) {
+			refused = err
 		}
 	}
 	o := outlook(c.name, drain, caps, refused)
@@ -208,6 +211,9 @@ func (h *Host) outlookOf(c *child, pid int, drain *config.Drain, holdings []*hol
 	if meant == 0 {
 		o.turns(caps.Foresee(duplicate, door.ways...))
 		o.blinded()
+	}
+	if errors.Is(quiesce.MayDuplicate(pid), syscall.ESRCH) { // it left while we looked, and what was missing is its own
+		return Outlook{}
 	}
 	return o
 }
