@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -29,7 +30,8 @@ func TestUnhealthyIsRestarted(t *testing.T) {
 	e.Process.Instances[0].Health = config.Health{Exec: &looks, Interval: time.Millisecond, Timeout: patient}
 	e.Spec.Health.Failures = 1 << 30
 	e.Spec.Backoff = supervisor.Backoff{Min: time.Millisecond, Max: time.Millisecond}
-	dog := r.add("dog", ordering.Worker, `echo "dog with $WATCHDOG_USEC"; exec sleep 600`)
+	dog := r.add("dog", ordering.Worker, `echo "dog with $WATCHDOG_USEC"; exec sleep 600`).
+		probed(config.Probe{Log: regexp.MustCompile("^dog with")}) // its time begins when it is ready
 	dog.Process.Instances[0].Health = config.Health{Watchdog: 50 * time.Millisecond}
 	dog.Spec.Health.Failures = 3
 	dog.Spec.Restart, dog.Spec.OnExit = supervisor.RestartNever, supervisor.Ignore
