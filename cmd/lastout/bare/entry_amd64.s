@@ -29,13 +29,13 @@ TEXT lastout_entry(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
 	// rt_sigaction(DI, NULL, &atEntry.actions[DI], 8)
 	MOVL $1, DI
 	LEAQ ·atEntry+56(SB), DX
-	MOVL $0x800009F0, R15 // a bit for each of the faults: ILL, TRAP, ABRT, BUS, FPE, SEGV, SYS
+	MOVL $0x807409F0, R15 // a bit for each fault (ILL, TRAP, ABRT, BUS, FPE, SEGV, SYS) and for CONT, TSTP, TTIN, TTOU
 next:
 	XORL SI, SI
 	MOVL $13, AX
 	SYSCALL
 
-	// As PID 1, rt_sigaction(DI, &early, NULL, 8), where the default is in force and it is no fault
+	// As PID 1, rt_sigaction(DI, &early, NULL, 8), where the default is in force and it is none of those
 	CMPL R13, $1
 	JNE  done
 	CMPQ (DX), $0

@@ -30,7 +30,7 @@ TEXT lastout_entry(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
 	// rt_sigaction(R19, NULL, &atEntry.actions[R19], 8)
 	MOVD $1, R19
 	MOVD $·atEntry+56(SB), R23
-	MOVD $0x800009F0, R24 // a bit for each of the faults: ILL, TRAP, ABRT, BUS, FPE, SEGV, SYS
+	MOVD $0x807409F0, R24 // a bit for each fault (ILL, TRAP, ABRT, BUS, FPE, SEGV, SYS) and for CONT, TSTP, TTIN, TTOU
 next:
 	MOVD R19, R0
 	MOVD $0, R1
@@ -38,7 +38,7 @@ next:
 	MOVD $134, R8
 	SVC
 
-	// As PID 1, rt_sigaction(R19, &early, NULL, 8), where the default is in force and it is no fault
+	// As PID 1, rt_sigaction(R19, &early, NULL, 8), where the default is in force and it is none of those
 	CMPW $1, R21
 	BNE  done
 	MOVD (R23), R4

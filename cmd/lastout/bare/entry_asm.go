@@ -17,6 +17,7 @@ var (
 )
 
 // early has the signals of PID 1 caught, until Go's runtime or Catch does it: the kernel drops those that nobody catches.
+// Those that stop and continue are let be: Go's runtime leaves them alone, and their default stops no PID 1.
 //
 //lint:ignore U1000 the entry writes and reads it
 var early action
