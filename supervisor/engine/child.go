@@ -90,7 +90,10 @@ func (h *Host) spawn(c *child) {
 	}
 	c.files, c.ours, c.env = nil, nil, nil
 	if err != nil {
-		h.box.Call(func(supervisor.Instant, *supervisor.Machine) supervisor.Event { return h.failed(c, err) })
+		h.box.Call(func(supervisor.Instant, *supervisor.Machine) supervisor.Event {
+			defer h.sweepOn()
+			return h.failed(c, err)
+		})
 	}
 }
 
@@ -161,6 +164,7 @@ func (h *Host) heard(ev process.Event) supervisor.Event {
 			if c.dying {
 				h.reaper.Kill(c.tag)
 			}
+			h.sweepOn()
 			return c.part.started(ev.PID)
 		}
 	case process.Exited:

@@ -66,9 +66,10 @@ type Host struct {
 	drainers workers  // their goroutines
 	probers  workers  // those that look whether a run is ready, without the help of a child
 	given    givenUp
-	frozen   bool            // looks are not begun now
-	where    places          // where runs that drained, and are gone, had listened
-	noted    map[string]bool // what was said once and for all
+	sweeps   []supervisor.Sweep // that wait for somebody to be started
+	frozen   bool               // looks are not begun now
+	where    places             // where runs that drained, and are gone, had listened
+	noted    map[string]bool    // what was said once and for all
 }
 
 // NewHost opens the log files and the held listeners, and takes up the reaper's work: from here on this process is a
@@ -264,17 +265,6 @@ func (h *Host) signal(a supervisor.Signal) {
 	if err := h.reaper.Signal(c.tag, a.Signal, scope); err != nil {
 		h.note(fmt.Sprintf("%s: %v", c.name, err))
 	}
-}
-
-// sweep is for the descendants of no living run. A hook that is over, or was killed, is no living run: what is left of
-// it is swept too.
-func (h *Host) sweep(a supervisor.Sweep) {
-	for tag, c := range h.children {
-		if c.hook && c.over {
-			h.reaper.Forget(tag)
-		}
-	}
-	h.reaper.Sweep(a.Signal, a.Report)
 }
 
 // describe names processes for people.
