@@ -160,8 +160,8 @@ func Restore(o HostOptions, k *Kept) (*Host, error) {
 	for i := range k.live {
 		h.restoreChild(&k.live[i])
 	}
-	outputs.heed(k.Config)
 	outputs.onError(func(err error) { h.onLoop(func() { h.note(err.Error()) }) })
+	outputs.heed(k.Config)
 	for i := range k.queued {
 		h.Do(k.queued[i].action())
 	}

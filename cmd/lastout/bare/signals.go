@@ -35,9 +35,8 @@ var faults = [signame.RTMax + 1]bool{
 
 // Signals is the pipe that signals come through.
 type Signals struct {
-	fd, in  int // its ends: ours, and the handlers'
-	mask    uint64
-	taken   []syscall.Signal
+	fd, in  int    // its ends: ours, and the handlers'
+	taken   uint64 // signal s is bit s-1
 	ignored []syscall.Signal
 	buf     [64]Record
 }
@@ -69,8 +68,7 @@ func Catch(all []syscall.Signal) (*Signals, error) {
 	}
 	in := &Signals{fd: ends[0], in: ends[1]}
 	for _, s := range all {
-		in.mask |= 1 << (s - 1)
-		in.taken = append(in.taken, s)
+		in.taken |= 1 << (s - 1)
 		if install(s) {
 			leave(s)
 			in.ignored = append(in.ignored, s)
@@ -112,7 +110,7 @@ func (in *Signals) Wait(limit time.Duration) []Record {
 			came = append(came, r)
 		}
 	}
-	return append(came, missing(overflown()&in.mask)...)
+	return append(came, missing(overflown()&in.taken)...)
 }
 
 // missing is what is known of signals for which the pipe had no room. Those that the runtime and the kernel send us for
@@ -176,10 +174,11 @@ func Rest(fd int) (rest []Record) {
 // GiveBack has the signals go where they went before, or where they were sent to since, and returns those that came and
 // were not read. Whoever takes them from now on must do so already: then none is lost.
 func (in *Signals) GiveBack() (rest []Record) {
-	for _, s := range in.taken {
-		giveBack(s)
+	for _, s := range Catchable() {
+		if in.taken&(1<<(s-1)) != 0 {
+			giveBack(s)
+		}
 	}
-	in.taken = nil
 	for Readable(0, in.fd) != 0 {
 		rest = append(rest, in.Wait(0)...)
 	}

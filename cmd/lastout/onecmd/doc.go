@@ -14,10 +14,10 @@
 //
 // There is one thread of ours, and no goroutine. Signals come through a pipe (package bare): their handler, a few lines of
 // assembly, writes the first bytes of siginfo_t (sigaction(2)) into it and nothing else. So none is lost from the
-// moment it is in, none is merged with another after it came but with its like in a flood, and none needs the Go runtime:
-// those are caught too that os/signal hands to nobody (URG, PROF, STKFLT, 32, 33, 34). Faults of our own (SEGV, BUS, FPE, ILL, TRAP, ABRT, SYS
-// with a cause in the kernel) go on to the runtime's handler; sent by somebody they are signals like all others. Where
-// there is no such handler for a machine, os/signal feeds the same pipe.
+// moment it is in, none is merged with another after it came but with its like in a flood, and none needs the Go
+// runtime: those are caught too that os/signal hands to nobody (URG, PROF, STKFLT, 32, 33, 34). Faults of our own (SEGV,
+// BUS, FPE, ILL, TRAP, ABRT, SYS with a cause in the kernel) go on to the runtime's handler; sent by somebody they are
+// signals like all others. Where there is no such handler for a machine, os/signal feeds the same pipe.
 //
 // The loop reads the pipe, acts on each signal, and then reaps: a zombie is looked at (waitid(2) with WNOWAIT) before it
 // is reaped, so that the pid of the command and the number of its group are its own whenever they are signalled.
